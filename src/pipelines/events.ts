@@ -1,0 +1,76 @@
+import type { Picture } from "../image/picture.ts";
+import type { Tensor } from "../tensor/index.ts";
+import type { ResolvedSettings } from "./settings.ts";
+
+/**
+ * The one stream that every face of the product reads: the command line draws its bar from it, a server sends it on,
+ * `generate()` awaits its end.
+ */
+export type GenerateEvent = ModelEvent | TokensEvent | EmbeddingsEvent | StepEvent | DecodeEvent | ImageEvent;
+
+/** The networks are in memory. Comes once, and only when they had to be loaded. */
+export interface ModelEvent {
+  readonly type: "model";
+  readonly model: string;
+  readonly device: string;
+  readonly seconds: number;
+}
+
+/** What the prompt became: 77 ids a row, start and end included. */
+export interface TokensEvent {
+  readonly type: "tokens";
+  readonly cond: Tensor<"int64">;
+  /** Absent when guidance is 1 throughout. */
+  readonly uncond?: Tensor<"int64">;
+  /** Words that did not fit into the rows; empty when all did. */
+  readonly dropped: string;
+}
+
+/** The text encoder's output, [1, tokens, channels]. */
+export interface EmbeddingsEvent {
+  readonly type: "embeddings";
+  readonly cond: Tensor<"float32">;
+  readonly uncond?: Tensor<"float32">;
+}
+
+/** One call of the U-Net and what the sampler made of it. */
+export interface StepEvent {
+  readonly type: "step";
+  /** Which picture of `count`, from 0. */
+  readonly picture: number;
+  /** Which call of the U-Net, from 0; some samplers make more calls than steps. */
+  readonly call: number;
+  readonly calls: number;
+  readonly timestep: number;
+  /** Noise level √((1 − ᾱ)/ᾱ) at which the network was asked. */
+  readonly sigma: number;
+  /** [1, 4, H/8, W/8] after the call, as diffusers' scheduler of that name holds them. */
+  readonly latents: Tensor<"float32">;
+  /** The network's output after guidance, in the checkpoint's own prediction type. */
+  readonly prediction: Tensor<"float32">;
+  /** The clean latents that the network believes in now. */
+  readonly x0: Tensor<"float32">;
+  /** A small picture of x0, when previews were asked for. */
+  readonly preview?: Picture;
+  /** For the whole run, all pictures and their decoding included. */
+  readonly secondsLeft: number;
+}
+
+/** The VAE starts on a picture: the last and longest single wait. */
+export interface DecodeEvent {
+  readonly type: "decode";
+  readonly picture: number;
+  readonly secondsLeft: number;
+}
+
+export interface ImageEvent {
+  readonly type: "image";
+  readonly picture: number;
+  /** Carries its own infotext; `save` writes it. */
+  readonly image: Picture;
+  /** What this very picture was drawn with, its own seed included. */
+  readonly settings: ResolvedSettings;
+  /** [1, 3, H, W] in 0–1 before rounding to 8 bits. */
+  readonly pixels: Tensor<"float32">;
+  readonly seconds: number;
+}

@@ -1,0 +1,55 @@
+/** What a person may ask for. Everything but the prompt has a default that suits the model. */
+export interface GenerateSettings {
+  prompt: string;
+  /** What the picture should not show; the text of the unconditional pass. Default: empty. */
+  negativePrompt?: string;
+  /** Solver steps, 1–1000. */
+  steps?: number;
+  /** Pixels, a multiple of 8. */
+  width?: number;
+  height?: number;
+  /** Classifier-free guidance scale: uncond + s · (cond − uncond). 0 ignores the prompt, 1 is the prompt alone. */
+  guidance?: number;
+  /** Lin et al. 2023 §3.4, 0–1: how far the guided prediction is pulled back to the conditional one's spread. Default 0. */
+  guidanceRescale?: number;
+  /** [from, to] as parts 0–1 of the walk: guidance works only inside (Kynkäänniemi et al. 2024). Default [0, 1]. */
+  guidanceInterval?: readonly [number, number];
+  /** A diffusers class name or an A1111 sampler name; see `samplers`. Default: the checkpoint's scheduler_config. */
+  sampler?: string;
+  /** Noise schedule for A1111 sampler names ("karras", "exponential", …; see `schedules`). */
+  schedule?: string;
+  /** DDIM's and the ancestral samplers' share of fresh noise. */
+  eta?: number;
+  /** Integer, cut to 32 bits as torch does. Default: random. Picture i of `count` is drawn with seed + i. */
+  seed?: number;
+  /** Whose random numbers: torch's on the CPU (MT19937) or on CUDA (Philox). Default cpu. */
+  rng?: "cpu" | "cuda";
+  /** How many pictures. Default 1. */
+  count?: number;
+  /** Stop the text encoder this many layers before its end (1 = all layers), as A1111 counts. */
+  clipSkip?: number;
+  /** Attach a small picture of x0 to each step event. */
+  preview?: boolean;
+  signal?: AbortSignal;
+}
+
+/** The settings with nothing left open: what was really drawn, and what the infotext says. */
+export interface ResolvedSettings {
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  readonly steps: number;
+  readonly width: number;
+  readonly height: number;
+  readonly guidance: number;
+  readonly guidanceRescale: number;
+  readonly guidanceInterval: readonly [number, number];
+  readonly sampler: string;
+  readonly schedule: string;
+  readonly eta: number | undefined;
+  readonly seed: number;
+  readonly rng: "cpu" | "cuda";
+  readonly clipSkip: number | undefined;
+  readonly model: string;
+  /** First ten hexadecimal digits of the U-Net file's SHA-256, as A1111 shows them; absent until known. */
+  readonly modelHash?: string;
+}
