@@ -19,8 +19,24 @@ const TYPES = {
 } as const;
 
 export type DType = keyof typeof TYPES;
+
+interface Arrays {
+  float64: Float64Array;
+  float32: Float32Array;
+  float16: Uint16Array;
+  bfloat16: Uint16Array;
+  int64: BigInt64Array;
+  int32: Int32Array;
+  int16: Int16Array;
+  int8: Int8Array;
+  uint64: BigUint64Array;
+  uint32: Uint32Array;
+  uint16: Uint16Array;
+  uint8: Uint8Array;
+  bool: Uint8Array;
+}
 /** The typed array that carries elements of type D. */
-export type ArrayOf<D extends DType> = InstanceType<(typeof TYPES)[D]>;
+export type ArrayOf<D extends DType> = Arrays[D];
 export type TypedArray = ArrayOf<DType>;
 
 export const dtypes = Object.keys(TYPES) as DType[];
@@ -30,7 +46,7 @@ export function byteWidth(dtype: DType): number {
   return TYPES[dtype].BYTES_PER_ELEMENT;
 }
 
-/** A zero-filled carrier for `length` elements, or a view of `buffer` (whose `byteOffset` must be aligned). */
+/** A zero-filled carrier for `length` elements. */
 export function allocate<D extends DType>(dtype: D, length: number): ArrayOf<D> {
   return new TYPES[dtype](length) as ArrayOf<D>;
 }
