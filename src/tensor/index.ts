@@ -1,4 +1,5 @@
 export * from "./dtype.ts";
+export * from "./errors.ts";
 export * from "./half.ts";
 export * from "./stored.ts";
 export * from "./tensor.ts";
