@@ -6,7 +6,14 @@ import type { ResolvedSettings } from "./settings.ts";
  * The one stream that every face of the product reads: the command line draws its bar from it, a server sends it on,
  * `generate()` awaits its end.
  */
-export type GenerateEvent = ModelEvent | TokensEvent | EmbeddingsEvent | StepEvent | DecodeEvent | ImageEvent;
+export type GenerateEvent =
+  | ModelEvent
+  | StartEvent
+  | TokensEvent
+  | EmbeddingsEvent
+  | StepEvent
+  | DecodeEvent
+  | ImageEvent;
 
 /** The networks are in memory. Comes once, and only when they had to be loaded. */
 export interface ModelEvent {
@@ -14,6 +21,19 @@ export interface ModelEvent {
   readonly model: string;
   readonly device: string;
   readonly seconds: number;
+}
+
+/** Where a picture starts from: the first event of each picture. */
+export interface StartEvent {
+  readonly type: "start";
+  readonly picture: number;
+  readonly seed: number;
+  /** [1, 4, H/8, W/8] as drawn, before the schedule's initial sigma scales it. */
+  readonly noise: Tensor<"float32">;
+  /** At which the network is asked, one per call. */
+  readonly timesteps: readonly number[];
+  /** Noise levels of the walk, the final 0 included where the schedule has one. */
+  readonly sigmas: readonly number[];
 }
 
 /** What the prompt became: 77 ids a row, start and end included. */
