@@ -1,0 +1,106 @@
+import { join } from "node:path";
+import { InputError } from "../tensor/index.ts";
+import { readJson, statOrUndefined } from "./files.ts";
+import type { JsonObject } from "./json.ts";
+import { textLayout } from "./layout.ts";
+import { type ModelPart, openModelPart, type PartOptions, readConfig } from "./model-part.ts";
+import { checkVocabSize, readTokenizer, type TokenizerFiles } from "./tokenizer.ts";
+
+/** What a checkpoint says about itself, without its weights. */
+export interface Description {
+  readonly unet: JsonObject;
+  readonly textEncoder: JsonObject;
+  readonly vae: JsonObject;
+  readonly tokenizer: TokenizerFiles;
+  readonly scheduler: JsonObject;
+}
+
+/** The networks themselves. */
+export interface Networks {
+  readonly unet: ModelPart;
+  readonly textEncoder: ModelPart;
+  readonly vae: ModelPart;
+}
+
+/** Pipelines whose checkpoints hold the parts that we run. */
+const PIPELINES = [
+  "StableDiffusionPipeline",
+  "StableDiffusionImg2ImgPipeline",
+  "StableDiffusionInpaintPipeline",
+  "LatentConsistencyModelPipeline",
+];
+
+/** Component → the classes that we run. Any scheduler may be named: the sampler is chosen when drawing. */
+const CLASSES: Readonly<Record<string, readonly string[]>> = {
+  unet: ["UNet2DConditionModel"],
+  vae: ["AutoencoderKL", "AutoencoderTiny"],
+  text_encoder: ["CLIPTextModel"],
+  tokenizer: ["CLIPTokenizer", "CLIPTokenizerFast"],
+};
+
+/**
+ * The configs, tokenizer and scheduler of a checkpoint folder in diffusers' layout: `model_index.json` and one folder
+ * per component. Other components (safety checker, feature extractor) are not needed and not read.
+ *
+ * @throws InputError naming the file: not a checkpoint, of another family, damaged, or one that wants its own code run
+ */
+export async function describeFolder(folder: string): Promise<Description> {
+  await checkIndex(folder);
+  const [unet, textEncoder, vae] = await Promise.all(
+    ["unet", "text_encoder", "vae"].map((name) => readConfig(join(folder, name))),
+  );
+  checkClassName(join(folder, "unet", "config.json"), "unet", unet!["_class_name"]);
+  checkClassName(join(folder, "vae", "config.json"), "vae", vae!["_class_name"]);
+  const tokenizer = await readTokenizer(join(folder, "tokenizer"));
+  checkVocabSize(tokenizer, textLayout(textEncoder!, join(folder, "text_encoder", "config.json")).vocab_size, folder);
+  const scheduler = await readJson(join(folder, "scheduler", "scheduler_config.json"));
+  return { unet: unet!, textEncoder: textEncoder!, vae: vae!, tokenizer, scheduler };
+}
+
+/** The networks of a checkpoint folder; `describeFolder` has judged it before. Throws as openModelPart does. */
+export async function openNetworks(folder: string, options: PartOptions = {}): Promise<Networks> {
+  const [unet, textEncoder, vae] = await Promise.all(
+    ["unet", "text_encoder", "vae"].map((name) => openModelPart(join(folder, name), options)),
+  );
+  return { unet: unet!, textEncoder: textEncoder!, vae: vae! };
+}
+
+/** Judges model_index.json before anything that it names is opened. */
+async function checkIndex(folder: string): Promise<void> {
+  const path = join(folder, "model_index.json");
+  if (!(await statOrUndefined(path))) {
+    throw new InputError(
+      `${folder} has no model_index.json, so it is no checkpoint in diffusers' layout. ` +
+        "Give the folder that holds unet/, vae/ and text_encoder/, or a single .safetensors file.",
+    );
+  }
+  const { _class_name: pipeline, ...entries } = await readJson(path);
+  const components = Object.entries(entries).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]));
+  for (const [name] of components) {
+    if (/^\w+$/.test(name)) continue;
+    throw new InputError(`${path} names the component ${JSON.stringify(name)}, which cannot be a folder inside it.`);
+  }
+  const own = Array.isArray(pipeline) ? "_class_name" : components.find(([name, [from]]) => isForeign(name, from))?.[0];
+  if (own) {
+    throw new InputError(
+      `${path}: "${own}" asks for code that comes with the checkpoint. Code of a checkpoint is never run; ` +
+        "only the classes of diffusers and transformers that are built in here are.",
+    );
+  }
+  if (!PIPELINES.includes(String(pipeline))) throw unsupported(path, "_class_name", pipeline, PIPELINES);
+  for (const [name, [, type]] of components) checkClassName(path, name, type);
+}
+
+function isForeign(name: string, library: unknown): boolean {
+  return Object.hasOwn(CLASSES, name) && library !== "diffusers" && library !== "transformers";
+}
+
+function checkClassName(path: string, component: string, type: unknown): void {
+  const known = Object.hasOwn(CLASSES, component) ? CLASSES[component]! : [String(type)];
+  if (!known.includes(String(type))) throw unsupported(path, component, type, known);
+}
+
+function unsupported(path: string, key: string, value: unknown, known: readonly string[]): InputError {
+  const what = value === undefined ? "is missing" : `is ${JSON.stringify(value)}, which is not supported`;
+  return new InputError(`${path}: "${key}" ${what}. Supported: ${known.join(", ")}.`);
+}
