@@ -1,7 +1,72 @@
+import { InputError, type Tensor } from "../tensor/index.ts";
+
 /** 8-bit RGB, rows from the top. */
 export interface Picture {
   readonly width: number;
   readonly height: number;
   /** width · height · 3 bytes. */
   readonly data: Uint8Array;
+}
+
+/**
+ * The picture in a decoder's pixels: each value cut to 0–1, times 255 in float32, rounded half to even, as NumPy's
+ * `(x * 255).round()` does.
+ *
+ * @param pixels [1, 3, H, W]; of a larger batch, `index` says which
+ * @throws InputError when a value is not a finite number: broken weights must never end as a black picture
+ * @throws RangeError when the shape is another one
+ */
+export function pictureFromPixels(pixels: Tensor<"float32">, index = 0): Picture {
+  const [batch, channels, height, width] = pixels.shape;
+  if (pixels.shape.length !== 4 || channels !== 3 || !height || !width || !(index < batch!)) {
+    throw new RangeError(`Picture ${index} of pixels [${pixels.shape}]: a shape [N, 3, H, W] was expected.`);
+  }
+  const plane = width * height;
+  const start = index * 3 * plane;
+  const data = new Uint8Array(3 * plane);
+  for (let c = 0; c < 3; c++) {
+    for (let i = 0; i < plane; i++) {
+      const value = pixels.data[start + c * plane + i]!;
+      if (!Number.isFinite(value)) {
+        throw new InputError(
+          `The decoder returned ${value} for a pixel instead of a number from 0 to 1. The weights may be damaged.`,
+        );
+      }
+      data[3 * i + c] = roundHalfEven(Math.fround(Math.min(Math.max(value, 0), 1) * 255));
+    }
+  }
+  return { width, height, data };
+}
+
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor + (floor % 2);
+}
+
+/**
+ * `picture` shrunk or grown to width × height: each new pixel is the mean of the pixels it covers, or the nearest one
+ * where it covers less than one. Good enough for previews.
+ */
+export function resizePicture(picture: Picture, width: number, height: number): Picture {
+  const data = new Uint8Array(width * height * 3);
+  const range = (i: number, from: number, to: number): [number, number] => {
+    const start = Math.floor((i * from) / to);
+    return [start, Math.max(start + 1, Math.floor(((i + 1) * from) / to))];
+  };
+  for (let y = 0; y < height; y++) {
+    const [top, bottom] = range(y, picture.height, height);
+    for (let x = 0; x < width; x++) {
+      const [left, right] = range(x, picture.width, width);
+      const sum = [0, 0, 0];
+      for (let v = top; v < bottom; v++) {
+        for (let u = left; u < right; u++) {
+          for (let c = 0; c < 3; c++) sum[c]! += picture.data[3 * (v * picture.width + u) + c]!;
+        }
+      }
+      const count = (bottom - top) * (right - left);
+      for (let c = 0; c < 3; c++) data[3 * (y * width + x) + c] = Math.round(sum[c]! / count);
+    }
+  }
+  return { width, height, data };
 }

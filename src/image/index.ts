@@ -1,0 +1,7 @@
+export * from "./encode.ts";
+export * from "./infotext.ts";
+export * from "./numbering.ts";
+export * from "./picture.ts";
+export { quickPng } from "./png.ts";
+export * from "./read.ts";
+export * from "./save.ts";
