@@ -1,0 +1,6 @@
+export * from "./graph.ts";
+export * from "./lower.ts";
+export { lowerings } from "./lowerings/index.ts";
+export * from "./onnx.ts";
+export * from "./ops/index.ts";
+export * from "./shape.ts";

@@ -1,0 +1,56 @@
+import { float32 } from "../../tensor/index.ts";
+import type { Value } from "../graph.ts";
+import type { Lowering, Lowerings } from "../lower.ts";
+import { emit } from "../ops/emit.ts";
+import { add, matmul, mul, reshape, sigmoid, transpose } from "../ops/index.ts";
+import { fixed } from "../shape.ts";
+
+const linear: Lowering = (_, [x, weight, bias]) => {
+  const product = matmul(x!, transpose(weight!, [1, 0]));
+  return bias ? add(product, bias) : product;
+};
+
+/**
+ * Each group as one "channel" of an instance normalisation, then the scale and shift of each real channel. The
+ * runtime's own GroupNorm kernels exist on CUDA only.
+ */
+const groupNorm: Lowering = (node, [x, weight, bias]) => {
+  const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
+  const [batch, channels, ...rest] = x!.shape;
+  const size = rest.reduce<number>((n, _, i) => n * fixed(rest, i, "GroupNorm"), (channels as number) / groups);
+  const one = x!.graph.constant(float32([groups], new Float32Array(groups).fill(1)));
+  const zero = x!.graph.constant(float32([groups], new Float32Array(groups)));
+  const grouped = reshape(x!, [batch!, groups, size]);
+  const normal = emit("InstanceNormalization", [grouped, one, zero], grouped, { epsilon });
+  const perChannel = (v: Value) => reshape(v, [channels!, ...rest.map(() => 1)]);
+  return add(mul(reshape(normal, x!.shape), perChannel(weight!)), perChannel(bias!));
+};
+
+const attention: Lowering = (node, [query, key, value]) => {
+  const { heads, causal } = node.attributes as { heads: number; causal: number };
+  return emit("com.microsoft.MultiHeadAttention", [query, key, value], node.outputs[0]!, {
+    num_heads: heads,
+    unidirectional: causal,
+  });
+};
+
+const resizeNearest: Lowering = (node, [x]) => {
+  const { size } = node.attributes as { size: [number, number] };
+  const [height, width] = [fixed(x!.shape, 2, "ResizeNearest"), fixed(x!.shape, 3, "ResizeNearest")];
+  const scales = x!.graph.constant(float32([4], [1, 1, size[0] / height, size[1] / width]));
+  return emit("Resize", [x, undefined, scales], node.outputs[0]!, {
+    mode: "nearest",
+    coordinate_transformation_mode: "asymmetric",
+    nearest_mode: "floor",
+  });
+};
+
+/** Operations that no device has in one node, written with ones that all have. */
+export const common: Lowerings = {
+  Linear: linear,
+  GroupNorm: groupNorm,
+  Attention: attention,
+  ResizeNearest: resizeNearest,
+  Silu: (_, [x]) => mul(x!, sigmoid(x!)),
+  QuickGelu: (_, [x]) => mul(x!, sigmoid(mul(x!, 1.702))),
+};

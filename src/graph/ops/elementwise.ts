@@ -1,0 +1,71 @@
+import type { DType, Tensor } from "../../tensor/index.ts";
+import type { Value } from "../graph.ts";
+import { broadcast, ShapeError } from "../shape.ts";
+import { at, emit, lift } from "./emit.ts";
+
+type Operand = Value | number | Tensor;
+
+function binary(op: string) {
+  /** Element by element with NumPy's broadcasting; both operands of one type. */
+  return (a: Value, operand: Operand): Value => {
+    const b = lift(a.graph, operand);
+    if (a.dtype !== b.dtype) throw new ShapeError(`${at(op, a)}: operands are ${a.dtype} and ${b.dtype}.`);
+    return emit(op, [a, b], { dtype: a.dtype, shape: broadcast(a.shape, b.shape, at(op, a)) });
+  };
+}
+
+function unary(op: string) {
+  return (x: Value): Value => emit(op, [x], x);
+}
+
+export const add = binary("Add");
+export const sub = binary("Sub");
+export const mul = binary("Mul");
+export const div = binary("Div");
+export const pow = binary("Pow");
+
+export const neg = unary("Neg");
+export const exp = unary("Exp");
+export const log = unary("Log");
+export const sqrt = unary("Sqrt");
+export const sin = unary("Sin");
+export const cos = unary("Cos");
+export const abs = unary("Abs");
+export const sigmoid = unary("Sigmoid");
+export const tanh = unary("Tanh");
+export const relu = unary("Relu");
+
+/** x · σ(x) (Elfwing et al. 2018), also called swish. */
+export const silu = unary("Silu");
+
+/** x · σ(1.702 x): the approximation of GELU that CLIP was trained with. */
+export const quickGelu = unary("QuickGelu");
+
+/** Hendrycks & Gimpel 2016: exact with erf, or the tanh approximation that GPT-2 was trained with. */
+export function gelu(x: Value, approximate: "none" | "tanh" = "none"): Value {
+  return emit("Gelu", [x], x, { approximate });
+}
+
+const ONNX_TYPE: Partial<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  bfloat16: 16,
+};
+
+export function cast(x: Value, dtype: DType): Value {
+  if (x.dtype === dtype) return x;
+  const to = ONNX_TYPE[dtype];
+  if (to === undefined) throw new Error(`${at("Cast", x)}: no cast to ${dtype}.`);
+  return emit("Cast", [x], { dtype, shape: x.shape }, { to });
+}
+
+/** x held between `low` and `high`. */
+export function clip(x: Value, low: number, high: number): Value {
+  return emit("Clip", [x, lift(x.graph, low), lift(x.graph, high)], x);
+}

@@ -1,0 +1,5 @@
+export * from "./attention.ts";
+export * from "./elementwise.ts";
+export * from "./linear.ts";
+export * from "./normalization.ts";
+export * from "./shape.ts";

@@ -1,0 +1,29 @@
+import type { Value } from "../graph.ts";
+import { fixed, ShapeError, showShape } from "../shape.ts";
+import { at, emit } from "./emit.ts";
+
+/** Wu & He 2018: mean and variance over each group of channels of x [B, C, …]; weight and bias [C]. */
+export function groupNorm(x: Value, weight: Value, bias: Value, options: { groups: number; epsilon: number }): Value {
+  const channels = fixed(x.shape, 1, at("GroupNorm", x));
+  if (channels % options.groups !== 0 || weight.shape[0] !== channels || bias.shape[0] !== channels) {
+    throw new ShapeError(
+      `${at("GroupNorm", x)}: ${options.groups} groups and weight ${showShape(weight.shape)} do not fit ${showShape(x.shape)}.`,
+    );
+  }
+  return emit("GroupNorm", [x, weight, bias], x, { groups: options.groups, epsilon: { float: options.epsilon } });
+}
+
+/** Ba et al. 2016 over the last axis; weight and bias have its length. */
+export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
+  if (weight.shape[0] !== x.shape.at(-1) || bias.shape[0] !== x.shape.at(-1)) {
+    throw new ShapeError(
+      `${at("LayerNormalization", x)}: weight ${showShape(weight.shape)} for ${showShape(x.shape)}.`,
+    );
+  }
+  return emit("LayerNormalization", [x, weight, bias], x, { axis: -1, epsilon: { float: epsilon } });
+}
+
+/** Over the last axis. */
+export function softmax(x: Value): Value {
+  return emit("Softmax", [x], x, { axis: -1 });
+}

@@ -1,0 +1,205 @@
+/**
+ * The noise predictor: a U-Net whose levels look at the words (Rombach et al. 2022), in the layout of diffusers'
+ * UNet2DConditionModel as Stable Diffusion 1.x, 2.x, their inpainting, distilled (BK-SDM) and consistency (LCM)
+ * relatives use it.
+ * B batch, C channels, H × W places of the latent, S words, E width of the time embedding.
+ */
+import { z } from "zod";
+import { add, concat, cos, Graph, mul, reshape, silu, sin, slice, type Value } from "../graph/index.ts";
+import { expf, float32, InputError } from "../tensor/index.ts";
+import { downsample, joinSkip, type Norm, resnetBlock, spatialTransformer, upsample } from "./blocks.ts";
+import { count, only, parseConfig, perLevel } from "./config.ts";
+import { conv2d, groupNorm, linear, repeat } from "./layers.ts";
+
+const { fround } = Math;
+
+const schema = z.object({
+  in_channels: count.default(4),
+  out_channels: count.default(4),
+  sample_size: z.union([count, z.tuple([count, count])]).default(64),
+  block_out_channels: z.array(count).min(1).max(16).default([320, 640, 1280, 1280]),
+  layers_per_block: z.union([count.max(100), z.array(count.max(100))]).default(2),
+  down_block_types: z.array(z.enum(["CrossAttnDownBlock2D", "DownBlock2D"])),
+  up_block_types: z.array(z.enum(["CrossAttnUpBlock2D", "UpBlock2D"])),
+  mid_block_type: z.literal("UNetMidBlock2DCrossAttn").nullable().default("UNetMidBlock2DCrossAttn"),
+  /** Despite its name the number of heads of each level. */
+  attention_head_dim: z.union([count, z.array(count)]).default(8),
+  num_attention_heads: z.union([count, z.array(count)]).nullish(),
+  cross_attention_dim: count.default(1280),
+  use_linear_projection: z.boolean().default(false),
+  norm_num_groups: count.default(32),
+  norm_eps: z.number().positive().default(1e-5),
+  transformer_layers_per_block: count.max(100).default(1),
+  time_cond_proj_dim: count.nullish(),
+  flip_sin_to_cos: z.boolean().default(true),
+  freq_shift: z.number().default(0),
+  act_fn: only("silu"),
+  addition_embed_type: z.null().optional(),
+  class_embed_type: z.null().optional(),
+  encoder_hid_dim_type: z.null().optional(),
+  dual_cross_attention: only(false),
+  only_cross_attention: only(false),
+  center_input_sample: only(false),
+  resnet_time_scale_shift: only("default"),
+  time_embedding_type: only("positional"),
+  downsample_padding: only(1),
+  conv_in_kernel: only(3),
+  conv_out_kernel: only(3),
+});
+
+export type UnetConfig = z.infer<typeof schema>;
+
+export function unetConfig(config: unknown): UnetConfig {
+  const parsed = parseConfig(schema, config, "U-Net");
+  const levels = parsed.block_out_channels.length;
+  for (const key of ["down_block_types", "up_block_types", "attention_head_dim", "layers_per_block"] as const) {
+    const value = parsed[key];
+    if (Array.isArray(value) && value.length !== levels) {
+      throw new InputError(
+        `U-Net config: "${key}" has ${value.length} entries for ${levels} levels of block_out_channels.`,
+      );
+    }
+  }
+  return parsed;
+}
+
+export interface UnetShape {
+  /** Places of the latent: a picture's pixels divided by 8. */
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * "sample" [B, in_channels, H, W], "timestep" [B], "encoder_hidden_states" [B, S, D] and, where the model was
+ * distilled with guidance, "timestep_cond" [B, time_cond_proj_dim] → "out_sample" [B, out_channels, H, W].
+ */
+export function unet(config: UnetConfig, { height, width }: UnetShape): Graph {
+  const { block_out_channels: channels } = config;
+  const levels = channels.length;
+  const norm: Norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
+  const layers = perLevel(config.layers_per_block, levels);
+  const heads = perLevel(config.num_attention_heads ?? config.attention_head_dim, levels);
+
+  const g = new Graph("unet");
+  const sample = g.input("sample", "float32", ["batch", config.in_channels, height, width]);
+  const timestep = g.input("timestep", "float32", ["batch"]);
+  const words = g.input("encoder_hidden_states", "float32", ["batch", "words", config.cross_attention_dim]);
+  const time = timeEmbedding(timestep, config);
+
+  const transformer = (x: Value, level: number): Value =>
+    spatialTransformer(x, words, {
+      heads: heads[level]!,
+      norm: { groups: config.norm_num_groups, epsilon: 1e-6 },
+      linearProjection: config.use_linear_projection,
+      layers: config.transformer_layers_per_block,
+    });
+  const resnet = (name: string, x: Value, width: number): Value =>
+    g.scope(name, () => resnetBlock(x, time, width, norm));
+
+  let h = conv2d("conv_in", sample, channels[0]!);
+  const skips = [h];
+
+  for (const level of repeat(levels)) {
+    h = g.scope(`down_blocks.${level}`, () => {
+      for (const i of repeat(layers[level]!)) {
+        h = resnet(`resnets.${i}`, h, channels[level]!);
+        if (config.down_block_types[level] === "CrossAttnDownBlock2D") {
+          h = g.scope(`attentions.${i}`, () => transformer(h, level));
+        }
+        skips.push(h);
+      }
+      if (level < levels - 1) {
+        h = g.scope("downsamplers.0", () => downsample(h, "symmetric"));
+        skips.push(h);
+      }
+      return h;
+    });
+  }
+
+  if (config.mid_block_type) {
+    h = g.scope("mid_block", () => {
+      const [deepest, last] = [channels[levels - 1]!, levels - 1];
+      h = resnet("resnets.0", h, deepest);
+      h = g.scope("attentions.0", () => transformer(h, last));
+      return resnet("resnets.1", h, deepest);
+    });
+  }
+
+  for (const step of repeat(levels)) {
+    const level = levels - 1 - step;
+    h = g.scope(`up_blocks.${step}`, () => {
+      for (const i of repeat(layers[level]! + 1)) {
+        h = resnet(`resnets.${i}`, joinSkip(h, skips.pop()!), channels[level]!);
+        if (config.up_block_types[step] === "CrossAttnUpBlock2D") {
+          h = g.scope(`attentions.${i}`, () => transformer(h, level));
+        }
+      }
+      if (level === 0) return h;
+      // An odd size was rounded up on the way down: the next skip says how large this level really is.
+      const [, , rows, columns] = skips.at(-1)!.shape as [unknown, unknown, number, number];
+      return g.scope("upsamplers.0", () => upsample(h, [rows, columns]));
+    });
+  }
+
+  const normed = groupNorm("conv_norm_out", h, norm);
+  g.output("out_sample", conv2d("conv_out", silu(normed), config.out_channels));
+  return g;
+}
+
+/** Sinusoids of the timestep through two layers: [B] → [B, E], E = 4 · channels of the first level. */
+function timeEmbedding(timestep: Value, config: UnetConfig): Value {
+  const g = timestep.graph;
+  const channels = config.block_out_channels[0]!;
+  let waves = g.scope("time_proj", () => sinusoids(timestep, channels, config));
+  if (config.time_cond_proj_dim) {
+    const cond = g.input("timestep_cond", "float32", ["batch", config.time_cond_proj_dim]);
+    waves = add(
+      waves,
+      g.scope("time_embedding", () => linear("cond_proj", cond, channels, { bias: false })),
+    );
+  }
+  return g.scope("time_embedding", () => timestepMlp(waves, 4 * channels));
+}
+
+/** TimestepEmbedding: linear, SiLU, linear. */
+export function timestepMlp(waves: Value, width: number): Value {
+  return linear("linear_2", silu(linear("linear_1", waves, width)), width);
+}
+
+/**
+ * Vaswani et al. 2017, §3.5, of real-valued times: [B] → [B, channels], cosines first where the config flips them; an
+ * odd width ends in zero.
+ */
+export function sinusoids(
+  timestep: Value,
+  channels: number,
+  { flip_sin_to_cos: flip, freq_shift: shift }: Pick<UnetConfig, "flip_sin_to_cos" | "freq_shift">,
+): Value {
+  const half = Math.floor(channels / 2);
+  const angles = mul(reshape(timestep, [timestep.shape[0]!, 1]), float32([1, half], frequencies(half, shift)));
+  const waves = flip ? [cos(angles), sin(angles)] : [sin(angles), cos(angles)];
+  if (channels % 2) waves.push(mul(slice(angles, 1, 0, 1), 0));
+  return concat(waves, 1);
+}
+
+/**
+ * How a model distilled with guidance is told its scale (Meng et al. 2023, §3.1): sinusoids of 1000 · (scale − 1),
+ * sines first, as "timestep_cond" [channels].
+ */
+export function guidanceEmbedding(scale: number, channels: number): Float32Array {
+  const half = Math.floor(channels / 2);
+  const out = new Float32Array(channels);
+  const step = fround(fround(Math.log(10000)) / (half - 1));
+  for (const i of repeat(half)) {
+    const angle = fround(fround(1000 * (scale - 1)) * expf(fround(-step * i)));
+    out[i] = Math.sin(angle);
+    out[half + i] = Math.cos(angle);
+  }
+  return out;
+}
+
+/** 10000^(−i / (half − shift)), rounded as the reference rounds. */
+function frequencies(half: number, shift: number): Float32Array {
+  const step = fround(-Math.log(10000));
+  return Float32Array.from(repeat(half), (i) => expf(fround(fround(step * i) / (half - shift))));
+}

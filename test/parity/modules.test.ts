@@ -1,0 +1,41 @@
+import { afterAll, expect, test } from "vitest";
+import { lowerings } from "../../src/graph/index.ts";
+import { guidanceEmbedding } from "../../src/models/index.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { toFloat32 } from "../../src/tensor/index.ts";
+import { expectClose, expectCloseMax } from "../support/compare.ts";
+import { need, readTensors } from "../support/fixtures.ts";
+import { moduleCases } from "../support/modules.ts";
+
+const runtime = createNodeRuntime({ device: "cpu" });
+afterAll(() => runtime.close());
+
+const cases = moduleCases(lowerings.cpu);
+
+test.each(cases.map((c) => [c.name, c] as const))("%s", async (name, { model, feeds, want }) => {
+  const session = await runtime.createSession(model);
+  const got = await session.run(feeds);
+  for (const [output, tensor] of Object.entries(want)) {
+    if (name.startsWith("timestep-embedding")) expectClose(got[output]!, tensor, 2e-5, { name: output });
+    else expectCloseMax(got[output]!, tensor, 1e-5, output);
+  }
+  await session.release();
+});
+
+test("the scale of a model distilled with guidance as sinusoids", () => {
+  const tensors = readTensors("modules", "timestep-embedding.safetensors");
+  const scales = toFloat32(need(tensors, "guidance"));
+  const tables = [...tensors].filter(([name]) => name.startsWith("guidance.dim"));
+  expect(tables.length).toBeGreaterThan(0);
+  for (const [name, want] of tables) {
+    const width = want.shape[1]!;
+    const got = new Float32Array(scales.length * width);
+    // The table holds the embedding of w itself; pipelines embed scale − 1.
+    scales.forEach((w, row) => {
+      got.set(guidanceEmbedding(w + 1, width), row * width);
+    });
+    expectClose(got, want, 2e-5, { name });
+  }
+});
+
+test("the table has cases", () => expect(cases.length).toBeGreaterThan(40));
