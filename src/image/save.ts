@@ -1,18 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import {
-  access,
-  constants,
-  type FileHandle,
-  link,
-  mkdir,
-  open,
-  realpath,
-  rename,
-  rm,
-  stat,
-  statfs,
-} from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, realpath, rename, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../tensor/index.ts";
 
@@ -35,7 +23,7 @@ export async function saveBytes(path: string, bytes: Uint8Array, options: SaveOp
   if (kind === "file" && !options.overwrite) throw exists(path);
   // Through a symbolic link, so that the link stays one.
   const target = kind === "file" ? await realpath(path) : path;
-  const temporary = join(dirname(target), `.inkling-${randomBytes(8).toString("hex")}.tmp`);
+  const temporary = temporaryIn(dirname(target));
   // process.exit() in the midst of this, from a second Ctrl-C, must not leave the temporary file.
   const clean = (): void => rmSync(temporary, { force: true });
   process.once("exit", clean);
@@ -49,6 +37,10 @@ export async function saveBytes(path: string, bytes: Uint8Array, options: SaveOp
     process.off("exit", clean);
     await rm(temporary, { force: true }).catch(() => {});
   }
+}
+
+function temporaryIn(folder: string): string {
+  return join(folder, `.inkling-${randomBytes(8).toString("hex")}.tmp`);
 }
 
 async function writeFlushed(file: FileHandle, bytes: Uint8Array): Promise<void> {
@@ -106,8 +98,11 @@ export async function checkFolder(folder: string, bytes: number): Promise<void> 
     throw writeError(folder, error);
   });
   if (!stats.isDirectory()) throw new InputError(`${folder} is not a folder.`);
-  await access(folder, constants.W_OK | constants.X_OK).catch((error: NodeJS.ErrnoException) => {
-    throw writeError(folder, error);
+  // Trying tells more than asking: about read-only disks, access lists, network shares that trust nobody.
+  await attempt(folder, async () => {
+    const probe = temporaryIn(folder);
+    await (await open(probe, "wx")).close();
+    await rm(probe, { force: true });
   });
   const disk = await statfs(folder).catch(() => undefined);
   const free = disk ? disk.bavail * disk.bsize : Number.POSITIVE_INFINITY;
