@@ -6,10 +6,9 @@ import { statOrUndefined } from "./files.ts";
 import { describeFolder, openNetworks } from "./folder.ts";
 import type { JsonObject } from "./json.ts";
 import type { ModelPart } from "./model-part.ts";
+import { type PredictionType, withPrediction } from "./prediction.ts";
+import { openSingleFile } from "./single-file.ts";
 import type { TokenizerFiles } from "./tokenizer.ts";
-
-/** What a network predicts: the noise, the velocity (Salimans & Ho 2022), or the picture itself. */
-export type PredictionType = "epsilon" | "v_prediction" | "sample";
 
 export interface CheckpointOptions {
   /** Overrides what the checkpoint says, or what is guessed for a single file. */
@@ -24,7 +23,7 @@ export interface CheckpointOptions {
 
 /** Published weights, opened: every header and configuration checked, no weight read. */
 export interface Checkpoint {
-  /** For people: the folder's or the file's name. */
+  /** For people: the folder's or the file's name, without ".safetensors". */
   readonly name: string;
   readonly path: string;
   readonly layout: "folder" | "single-file";
@@ -50,19 +49,39 @@ export async function openCheckpoint(location: string, options: CheckpointOption
   const path = resolve(location);
   const status = await statOrUndefined(path);
   if (!status) throw new InputError(`${path} does not exist. Give a checkpoint folder or a .safetensors file.`);
-  const description = await describeFolder(path);
-  const networks = await openNetworks(path, options);
-  const { tokenizer, scheduler } = description;
+  const opened = status.isDirectory() ? await openFolder(path, options) : await openFile(path, options);
+  const { layout, networks, description, notes } = opened;
   return {
-    name: basename(path),
+    name: nameOf(path),
     path,
-    layout: "folder",
+    layout,
     ...networks,
-    tokenizer,
-    scheduler: options.prediction ? { ...scheduler, prediction_type: options.prediction } : scheduler,
-    notes: [],
+    tokenizer: description.tokenizer,
+    scheduler: withPrediction(description.scheduler, options.prediction, path),
+    notes,
     hash: () => hashFiles(networks.unet.weights.files()),
   };
+}
+
+async function openFolder(path: string, options: CheckpointOptions) {
+  const description = await describeFolder(options.config ?? path);
+  return {
+    layout: "folder",
+    description,
+    networks: await openNetworks(path, description, options),
+    notes: [],
+  } as const;
+}
+
+async function openFile(path: string, options: CheckpointOptions) {
+  const described = options.config ? await describeFolder(options.config) : undefined;
+  return { layout: "single-file", ...(await openSingleFile(path, { ...options, described })) } as const;
+}
+
+/** The folder's or file's name; in the Hugging Face cache, whose folders are named by commits, the repository's. */
+function nameOf(path: string): string {
+  const cached = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+$/.exec(path);
+  return cached ? `${cached[1]}/${cached[2]}` : basename(path, ".safetensors");
 }
 
 /** SHA-256 over the files one after another, read as streams. */

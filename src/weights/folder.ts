@@ -3,8 +3,9 @@ import { InputError } from "../tensor/index.ts";
 import { readJson, statOrUndefined } from "./files.ts";
 import type { JsonObject } from "./json.ts";
 import { textLayout } from "./layout.ts";
-import { type ModelPart, openModelPart, type PartOptions, readConfig } from "./model-part.ts";
+import { type ModelPart, openWeights, type PartOptions, readConfig, withTodaysNames } from "./model-part.ts";
 import { checkVocabSize, readTokenizer, type TokenizerFiles } from "./tokenizer.ts";
+import { openVae, VAE_CLASSES } from "./vae.ts";
 
 /** What a checkpoint says about itself, without its weights. */
 export interface Description {
@@ -33,7 +34,7 @@ const PIPELINES = [
 /** Component → the classes that we run. Any scheduler may be named: the sampler is chosen when drawing. */
 const CLASSES: Readonly<Record<string, readonly string[]>> = {
   unet: ["UNet2DConditionModel"],
-  vae: ["AutoencoderKL", "AutoencoderTiny"],
+  vae: VAE_CLASSES,
   text_encoder: ["CLIPTextModel"],
   tokenizer: ["CLIPTokenizer", "CLIPTokenizerFast"],
 };
@@ -57,12 +58,31 @@ export async function describeFolder(folder: string): Promise<Description> {
   return { unet: unet!, textEncoder: textEncoder!, vae: vae!, tokenizer, scheduler };
 }
 
-/** The networks of a checkpoint folder; `describeFolder` has judged it before. Throws as openModelPart does. */
-export async function openNetworks(folder: string, options: PartOptions = {}): Promise<Networks> {
-  const [unet, textEncoder, vae] = await Promise.all(
-    ["unet", "text_encoder", "vae"].map((name) => openModelPart(join(folder, name), options)),
-  );
-  return { unet: unet!, textEncoder: textEncoder!, vae: vae! };
+export interface NetworkOptions extends PartOptions {
+  /** A folder or file whose VAE is taken instead of the checkpoint's own. */
+  readonly vae?: string;
+}
+
+/**
+ * The networks of a checkpoint folder, to be built as `description` says (its own, or that of another folder).
+ *
+ * @throws InputError naming the folder or file at fault
+ */
+export async function openNetworks(
+  folder: string,
+  description: Description,
+  options: NetworkOptions = {},
+): Promise<Networks> {
+  const part = async (name: string, config: JsonObject): Promise<ModelPart> => {
+    const path = join(folder, name);
+    return { config, weights: withTodaysNames(await openWeights(path, options), config, join(path, "config.json")) };
+  };
+  const [unet, textEncoder, vae] = await Promise.all([
+    part("unet", description.unet),
+    part("text_encoder", description.textEncoder),
+    options.vae ? openVae(options.vae, description.vae, options) : part("vae", description.vae),
+  ]);
+  return { unet, textEncoder, vae };
 }
 
 /** Judges model_index.json before anything that it names is opened. */

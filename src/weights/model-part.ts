@@ -41,7 +41,8 @@ export async function readConfig(folder: string): Promise<JsonObject> {
   return await readJson(path);
 }
 
-function withTodaysNames(weights: WeightStore, config: JsonObject, path: string): WeightStore {
+/** A network's weights under today's names, by the key table of the class that its config names. */
+export function withTodaysNames(weights: WeightStore, config: JsonObject, path: string): WeightStore {
   if (config["_class_name"] === "AutoencoderKL") return renamed(weights, vaeKeys(vaeLayout(config, path)));
   if (config["model_type"] === "clip_text_model") return renamed(weights, clipTextKeys);
   return weights;
@@ -52,7 +53,8 @@ const WEIGHTS = /^(?:diffusion_pytorch_model|model)(?:\.([\w-]+))?\.safetensors$
 const INDEX = /^(?:diffusion_pytorch_model|model)\.safetensors\.index(?:\.([\w-]+))?\.json$/;
 const PICKLE = /\.(?:bin|ckpt|pt|pth)$/;
 
-async function openWeights(folder: string, { variant }: PartOptions): Promise<WeightStore> {
+/** The weights of a folder as they are named there. */
+export async function openWeights(folder: string, { variant }: PartOptions): Promise<WeightStore> {
   const names = (await readdir(folder)).sort();
   const variants = new Map<string, string>();
   for (const pattern of [INDEX, WEIGHTS]) {

@@ -1,0 +1,124 @@
+import { readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { distance } from "fastest-levenshtein";
+import { InputError } from "../tensor/index.ts";
+import { cacheFolder, type Environment, findSnapshot } from "./cache.ts";
+import { EMBEDDED, type KnownModel, knownModel, MODELS } from "./models.ts";
+
+/** Where a model lies on this machine. */
+export interface ResolvedModel {
+  /** For people and for picture metadata: the short name, the repository, or the path as it was given. */
+  readonly name: string;
+  /** Absolute path of a folder or a .safetensors file. */
+  readonly path: string;
+  readonly source: "embedded" | "path" | "cache";
+  /** "organisation/name" where it comes from the cache. */
+  readonly repository?: string;
+}
+
+/**
+ * Finds a model on this machine; nothing is downloaded.
+ *
+ * @param name a short name (see MODELS), a path, or a repository "organisation/name" that the Hugging Face cache holds;
+ *   the embedded model where it is left out. A folder that bears a short name is reached as "./name".
+ * @param env the environment's variables: HF_HOME, HF_HUB_CACHE, HOME
+ * @throws InputError saying where it can be had, or what was probably meant
+ */
+export async function resolveModel(name: string | undefined, env: Environment): Promise<ResolvedModel> {
+  const known = knownModel(name ?? EMBEDDED);
+  if (known) {
+    const found = await find(known, env);
+    if (found) return found;
+    throw known.name === EMBEDDED ? embeddedMissing() : notHere(known.name, known.repositories, env);
+  }
+  const given = name!;
+  const path = resolve(given.replace(/^~(?=$|[/\\])/, env["HOME"] ?? "~"));
+  if (given !== "" && (await exists(path))) return { name: given, path, source: "path" };
+  if (!isRepository(given)) throw unknown(given, path);
+  const snapshot = await findSnapshot(given, cacheFolder(env));
+  const inside = snapshot && ((await isModelFolder(snapshot)) ? snapshot : await onlyFile(snapshot));
+  if (inside) return { name: given, path: inside, source: "cache", repository: given };
+  throw notHere(given, [given], env);
+}
+
+/** A known model and where it would be taken from. */
+export interface ListedModel extends KnownModel {
+  /** Undefined where it is not on this machine. */
+  readonly found: ResolvedModel | undefined;
+}
+
+/** Every model that has a short name, with its place on this machine. */
+export function listModels(env: Environment): Promise<readonly ListedModel[]> {
+  return Promise.all(MODELS.map(async (model) => ({ ...model, found: await find(model, env) })));
+}
+
+async function find({ name, repositories }: KnownModel, env: Environment): Promise<ResolvedModel | undefined> {
+  if (name === EMBEDDED) {
+    const path = embeddedFolder();
+    return (await isModelFolder(path)) ? { name, path, source: "embedded" } : undefined;
+  }
+  for (const repository of repositories) {
+    const path = await findSnapshot(repository, cacheFolder(env));
+    if (path && (await isModelFolder(path))) return { name, path, source: "cache", repository };
+  }
+  return undefined;
+}
+
+/** Two levels above this file, both in src/ and in dist/. */
+function embeddedFolder(): string {
+  return fileURLToPath(new URL(`../../models/${EMBEDDED}`, import.meta.url));
+}
+
+/** A checkpoint folder with a U-Net, or the folder of one network. An interrupted download has neither. */
+async function isModelFolder(path: string): Promise<boolean> {
+  const [checkpoint, unet, config] = await Promise.all(
+    ["model_index.json", "unet", "config.json"].map((name) => exists(join(path, name))),
+  );
+  return Boolean(checkpoint ? unet : config);
+}
+
+/** Some repositories hold a single file and nothing else that could be meant. */
+async function onlyFile(folder: string): Promise<string | undefined> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith(".safetensors"));
+  return files.length === 1 ? join(folder, files[0]!) : undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+function isRepository(name: string): boolean {
+  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(name) && !/\.(safetensors|ckpt|bin|pt)$/.test(name);
+}
+
+function notHere(name: string, repositories: readonly string[], env: Environment): InputError {
+  return new InputError(
+    `The model "${name}" is not on this machine, and nothing is downloaded here. Repositories that hold it: ` +
+      `${repositories.join(", ")}. Get one into the Hugging Face cache (${cacheFolder(env)}; HF_HOME moves it), for ` +
+      `example with "hf download ${repositories[0]}", or give the path of a checkpoint folder or .safetensors file.`,
+  );
+}
+
+function embeddedMissing(): InputError {
+  return new InputError(`The embedded model is missing from ${embeddedFolder()}. Install the package again.`);
+}
+
+function unknown(name: string, path: string): InputError {
+  if (/[/\\]|\.(safetensors|ckpt|bin|pt)$/.test(name)) return new InputError(`There is no file or folder ${path}.`);
+  const names = MODELS.map((model) => model.name);
+  const nearest = nearestName(name, names);
+  const hint = nearest ? `Did you mean "${nearest}"?` : `Known names: ${names.join(", ")}.`;
+  return new InputError(
+    `No model is called "${name}". ${hint} A path or a repository ("organisation/name") in the Hugging Face cache is ` +
+      "taken too.",
+  );
+}
+
+/** The name that differs by the fewest letters, where they are few enough to be a slip. */
+function nearestName(name: string, names: readonly string[]): string | undefined {
+  const [best] = names
+    .map((candidate) => ({ candidate, far: distance(name.toLowerCase(), candidate) }))
+    .sort((a, b) => a.far - b.far);
+  return best && best.far <= Math.max(2, Math.floor(name.length / 3)) ? best.candidate : undefined;
+}
