@@ -1,0 +1,151 @@
+import { type ArrayOf, allocate } from "../dtype.ts";
+import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../half.ts";
+import { Mt19937 } from "./mt19937.ts";
+import { castFloat32, countOf, type FloatDType, type NoiseSource, type Shape, seedBits } from "./noise-source.ts";
+
+/** Box–Muller runs over blocks of this many uniforms: the first half gives radii, the second half angles. */
+const BLOCK = 16;
+/** Ranges from here on take 64 bits a number, so that the modulo's skew stays small. */
+const WIDE_RANGE = 2 ** 28;
+
+/**
+ * torch's CPU generator: the numbers `torch.Generator("cpu").manual_seed(seed)` gives, in every order of calls.
+ * Only the low 32 bits of the seed count. Integers and uniforms agree exactly; normals up to the last places of log,
+ * cos and sin.
+ */
+export class CpuGenerator implements NoiseSource {
+  readonly #engine: Mt19937;
+  /** The second normal of a pair drawn by the scalar path, waiting for the next draw of fewer than 16. */
+  #spare: number | undefined;
+
+  constructor(seed: number | bigint) {
+    this.#engine = new Mt19937(Number(seedBits(seed) & 0xffffffffn));
+  }
+
+  /** A raw output of the engine: an integer in [0, 2³²). */
+  random(): number {
+    return this.#engine.next();
+  }
+
+  /** Two raw outputs, the first one the high half: an integer in [0, 2⁶⁴). */
+  random64(): bigint {
+    const high = BigInt(this.random());
+    return (high << 32n) | BigInt(this.random());
+  }
+
+  /** Uniform numbers in [0, 1), multiples of 2⁻⁵³ in float64, 2⁻²⁴ in float32, 2⁻¹¹ in float16, 2⁻⁸ in bfloat16. */
+  rand(shape: Shape): Float32Array;
+  rand<D extends FloatDType>(shape: Shape, dtype: D): ArrayOf<D>;
+  rand(shape: Shape, dtype: FloatDType = "float32"): ArrayOf<FloatDType> {
+    return this.#fill(countOf(shape), dtype, (out) => out.map(() => this.#uniform(dtype)));
+  }
+
+  /**
+   * Standard normal numbers. Fewer than 16 are drawn one by one in float64 and rounded, more in blocks whose every step
+   * is in the precision of `dtype` (for the 16-bit types as torch does up to 2.11).
+   */
+  randn(shape: Shape): Float32Array;
+  randn<D extends FloatDType>(shape: Shape, dtype: D): ArrayOf<D>;
+  randn(shape: Shape, dtype: FloatDType = "float32"): ArrayOf<FloatDType> {
+    return this.#fill(countOf(shape), dtype, (out) =>
+      out.length < BLOCK
+        ? out.map(() => this.#normal())
+        : fillBlocks(out, () => this.#uniform(dtype), ARITHMETIC[dtype]),
+    );
+  }
+
+  /** Integers in [low, high), both safe integers, as `torch.randint` draws them. */
+  randint(low: number, high: number, shape: Shape): number[] {
+    const range = high - low;
+    if (!(Number.isSafeInteger(low) && Number.isSafeInteger(high) && Number.isSafeInteger(range) && range > 0)) {
+      throw new RangeError(
+        `randint draws from [low, high) with low < high, both safe integers: got [${low}, ${high}).`,
+      );
+    }
+    const wide = BigInt(range);
+    const draw = range < WIDE_RANGE ? () => this.random() % range : () => Number(this.random64() % wide);
+    return Array.from({ length: countOf(shape) }, () => low + draw());
+  }
+
+  /** A permutation of 0 … n − 1, by Fisher and Yates's shuffle from the front as `torch.randperm` does it. */
+  randperm(n: number): number[] {
+    const order = Array.from({ length: countOf(n) }, (_, i) => i);
+    for (let i = 0; i < n - 1; i++) {
+      const j = i + (this.random() % (n - i));
+      [order[i], order[j]] = [order[j]!, order[i]!];
+    }
+    return order;
+  }
+
+  /** Draws `n` numbers into float64, or into float32 cast to `dtype` at the end. */
+  #fill(n: number, dtype: FloatDType, draw: (out: Floats) => Floats): ArrayOf<FloatDType> {
+    if (dtype === "float64") return draw(allocate("float64", n)) as Float64Array;
+    return castFloat32(draw(allocate("float32", n)) as Float32Array, dtype);
+  }
+
+  /** As many low bits of one output (two for float64) as the type's significand has, as a fraction of 1. */
+  #uniform(dtype: FloatDType): number {
+    if (dtype !== "float64") return (this.random() % ARITHMETIC[dtype].steps) / ARITHMETIC[dtype].steps;
+    const high = this.random() % 2 ** 21;
+    return (high * 2 ** 32 + this.random()) / ARITHMETIC.float64.steps;
+  }
+
+  /** Box–Muller one pair at a time, the second of which is kept for the next call. */
+  #normal(): number {
+    const spare = this.#spare;
+    if (spare !== undefined) {
+      this.#spare = undefined;
+      return spare;
+    }
+    const theta = 2 * Math.PI * this.#uniform("float64");
+    const radius = Math.sqrt(-2 * Math.log1p(-this.#uniform("float64")));
+    this.#spare = radius * Math.sin(theta);
+    return radius * Math.cos(theta);
+  }
+}
+
+/** How a type counts and rounds. */
+interface Arithmetic {
+  /** How many equal steps its uniform numbers cut [0, 1) into: 2 to the bits of its significand. */
+  steps: number;
+  round(x: number): number;
+  twoPi: number;
+}
+
+const ARITHMETIC: Record<FloatDType, Arithmetic> = {
+  float64: { steps: 2 ** 53, round: (x) => x, twoPi: 2 * Math.PI },
+  float32: { steps: 2 ** 24, round: Math.fround, twoPi: Math.fround(2 * Math.PI) },
+  float16: { steps: 2 ** 11, round: (x) => float16ToFloat32(float32ToFloat16([x]))[0]!, twoPi: 2 * Math.PI },
+  bfloat16: { steps: 2 ** 8, round: (x) => bfloat16ToFloat32(float32ToBfloat16([x]))[0]!, twoPi: 2 * Math.PI },
+};
+
+type Floats = Float32Array | Float64Array;
+
+/**
+ * Fills `out` (at least 16 long) with uniforms and turns them into normals block by block. A length that is not a
+ * multiple of 16 ends in a block of fresh uniforms over the last 16 places, overwriting what stood there.
+ */
+function fillBlocks(out: Floats, uniform: () => number, arithmetic: Arithmetic): Floats {
+  const n = out.length;
+  for (let i = 0; i < n; i++) out[i] = uniform();
+  for (let i = 0; i + BLOCK <= n; i += BLOCK) boxMuller(out, i, arithmetic);
+  if (n % BLOCK !== 0) {
+    for (let i = n - BLOCK; i < n; i++) out[i] = uniform();
+    boxMuller(out, n - BLOCK, arithmetic);
+  }
+  return out;
+}
+
+/**
+ * Box & Muller 1958 on 16 uniforms in place; places j and j + 8 make a pair. Every step is rounded as the type rounds,
+ * because an angle rounded differently already moves a normal by more than its last place.
+ */
+function boxMuller(data: Floats, start: number, { round, twoPi }: Arithmetic): void {
+  const half = BLOCK / 2;
+  for (let j = start; j < start + half; j++) {
+    const radius = round(Math.sqrt(round(-2 * round(Math.log(round(1 - data[j]!))))));
+    const theta = round(twoPi * data[j + half]!);
+    data[j] = radius * round(Math.cos(theta));
+    data[j + half] = radius * round(Math.sin(theta));
+  }
+}

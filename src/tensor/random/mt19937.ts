@@ -1,0 +1,39 @@
+const N = 624;
+const M = 397;
+
+/**
+ * The 32-bit Mersenne Twister, MT19937 (Matsumoto & Nishimura 1998, with the 2002 initialisation).
+ * The state is 624 words; `next` returns uniform integers in [0, 2³²).
+ */
+export class Mt19937 {
+  readonly #state = new Uint32Array(N);
+  #at = N;
+
+  /** @param seed taken modulo 2³². */
+  constructor(seed: number) {
+    const state = this.#state;
+    state[0] = seed;
+    for (let i = 1; i < N; i++) {
+      const previous = state[i - 1]!;
+      state[i] = Math.imul(1812433253, previous ^ (previous >>> 30)) + i;
+    }
+  }
+
+  next(): number {
+    if (this.#at === N) this.#twist();
+    let y = this.#state[this.#at++]!;
+    y ^= y >>> 11;
+    y ^= (y << 7) & 0x9d2c5680;
+    y ^= (y << 15) & 0xefc60000;
+    return (y ^ (y >>> 18)) >>> 0;
+  }
+
+  #twist(): void {
+    const state = this.#state;
+    for (let i = 0; i < N; i++) {
+      const y = (state[i]! & 0x80000000) | (state[(i + 1) % N]! & 0x7fffffff);
+      state[i] = state[(i + M) % N]! ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
+    }
+    this.#at = 0;
+  }
+}
