@@ -1,0 +1,155 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { OnnxModel } from "../graph/index.ts";
+import type { Tensor } from "../tensor/index.ts";
+import type { Reply, Request } from "./protocol.ts";
+import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
+
+/** A request without its number. */
+type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
+
+/**
+ * ONNX Runtime in a process of its own. Its calls block an event loop for seconds and cannot be interrupted; from here
+ * they are promises, and a load is cancelled by ending the process. The process starts with the first session, is
+ * started anew after it was ended, and never outlives this one.
+ */
+export function createProcessRuntime(options: RuntimeOptions): Runtime {
+  let host: Host | undefined;
+  const current = (): Host => {
+    if (!host || host.ended) host = new Host(options);
+    return host;
+  };
+  return {
+    device: options.device,
+    createSession: (model, session) => current().createSession(model, session),
+    async close() {
+      await host?.end();
+    },
+  };
+}
+
+interface Holdable {
+  ref(): void;
+  unref(): void;
+}
+
+/** One life of the inference process. */
+class Host {
+  ended: Error | undefined;
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<void>;
+  readonly #waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
+  #stderr = "";
+  #next = 0;
+
+  constructor(options: RuntimeOptions) {
+    // Run from its sources (tests do), this file still needs a host that plain Node can start.
+    const source = import.meta.url.endsWith(".ts");
+    const script = fileURLToPath(new URL(source ? "../../dist/runtime/host.js" : "./host.js", import.meta.url));
+    this.#child = fork(script, [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    this.#child.stderr!.on("data", (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString()).slice(-2000);
+    });
+    this.#exit = new Promise((resolve) => {
+      this.#child.once("exit", (code, signal) => {
+        this.#die(new Error(describeExit(code, signal, this.#stderr)));
+        resolve();
+      });
+    });
+    this.#child.on("error", (error) => this.#die(error));
+    this.#child.on("message", (reply: Reply) => {
+      const waiting = this.#waiting.get(reply.id);
+      this.#waiting.delete(reply.id);
+      this.#hold();
+      if ("error" in reply) waiting?.reject(new Error(reply.error));
+      else waiting?.resolve(reply);
+    });
+    // A failure to open shows with the first session.
+    this.#ask({ type: "open", options }).catch(() => {});
+  }
+
+  async createSession(model: OnnxModel, { signal }: SessionOptions = {}): Promise<Session> {
+    signal?.throwIfAborted();
+    const abort = () => this.#die(signal!.reason as Error);
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      const reply = await this.#ask({ type: "create", model });
+      if (!("created" in reply)) throw new Error("The inference process gave no session.");
+      return this.#session(reply.created, reply.inputNames, reply.outputNames);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#die(new Error("The inference process was closed."));
+    this.#child.ref();
+    await this.#exit;
+  }
+
+  #session(session: number, inputNames: readonly string[], outputNames: readonly string[]): Session {
+    return {
+      inputNames,
+      outputNames,
+      run: async (feeds, { signal } = {}): Promise<Record<string, Tensor>> => {
+        signal?.throwIfAborted();
+        const reply = await untilAborted(this.#ask({ type: "run", session, feeds }), signal);
+        if (!("outputs" in reply)) throw new Error("The inference process gave no outputs.");
+        return reply.outputs as Record<string, Tensor>;
+      },
+      release: async () => {
+        if (!this.ended) await this.#ask({ type: "release", session });
+      },
+    };
+  }
+
+  #ask(question: Question): Promise<Reply> {
+    if (this.ended) return Promise.reject(this.ended);
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#hold();
+      this.#child.send({ ...question, id } as Request, (error) => {
+        if (!error) return;
+        this.#waiting.delete(id);
+        this.#hold();
+        reject(this.ended ?? error);
+      });
+    });
+  }
+
+  /** Keeps this process alive while an answer is awaited, and only then: nobody has to close to let a script end. */
+  #hold(): void {
+    const held = this.#waiting.size > 0;
+    // The channel and the pipe are handles of their own; their types do not say that they can be let go.
+    for (const handle of [this.#child, this.#child.channel, this.#child.stderr] as (Holdable | null | undefined)[]) {
+      if (held) handle?.ref();
+      else handle?.unref();
+    }
+  }
+
+  #die(reason: Error): void {
+    if (this.ended) return;
+    this.ended = reason;
+    this.#child.kill("SIGKILL");
+    for (const { reject } of this.#waiting.values()) reject(reason);
+    this.#waiting.clear();
+    this.#hold();
+  }
+}
+
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+function describeExit(code: number | null, signal: NodeJS.Signals | null, stderr: string): string {
+  const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
+  const hint = signal === "SIGKILL" ? " The system may have run out of memory: try a smaller size or model." : "";
+  const last = stderr.trim().split("\n").at(-1);
+  return `The inference process ${how}.${hint}${last ? ` Its last words: ${last}` : ""}`;
+}
