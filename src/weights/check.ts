@@ -26,6 +26,7 @@ const FLOATS: readonly DType[] = ["float16", "bfloat16", "float32", "float64"];
  *
  * @param part what is checked; its weights are described in messages
  * @param wanted every tensor that the graph asks for, by name, with its shape, in the model's order
+ * @param options `partial`: the graph is a part of the model (the VAE's decoder), so more is no cause for a warning
  * @returns warnings for people: tensors that nobody asked for, unless published files are known to carry them
  * @throws InputError naming the file and the first tensors that are missing, of another shape or of a type that is no
  *   weight's
@@ -33,6 +34,7 @@ const FLOATS: readonly DType[] = ["float16", "bfloat16", "float32", "float64"];
 export function checkWeights(
   { weights }: Pick<ModelPart, "weights">,
   wanted: ReadonlyMap<string, readonly number[]>,
+  { partial = false } = {},
 ): readonly string[] {
   const missing: string[] = [];
   const wrong: string[] = [];
@@ -53,6 +55,7 @@ export function checkWeights(
       `lacks ${all} ${wanted.size} tensors that its configuration asks for: ${some(missing)}`,
     );
   }
+  if (partial) return [];
   const extra = [...weights.names()].filter((name) => !wanted.has(name) && !isKnown(name, wanted));
   return extra.length > 0
     ? [`${weights.describe()} holds tensors that its configuration does not ask for: ${some(extra)}.`]

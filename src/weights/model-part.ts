@@ -6,7 +6,7 @@ import type { JsonObject } from "./json.ts";
 import { clipTextKeys } from "./keys/clip-text.ts";
 import { renamed } from "./keys/rename.ts";
 import { vaeKeys } from "./keys/vae.ts";
-import { vaeLayout } from "./layout.ts";
+import { textLayout, vaeLayout } from "./layout.ts";
 import { openShardedWeights, openWeightFile, type WeightStore } from "./store.ts";
 
 /** One network of a checkpoint: what builds its graph, and what the graph is bound to. */
@@ -44,7 +44,10 @@ export async function readConfig(folder: string): Promise<JsonObject> {
 /** A network's weights under today's names, by the key table of the class that its config names. */
 export function withTodaysNames(weights: WeightStore, config: JsonObject, path: string): WeightStore {
   if (config["_class_name"] === "AutoencoderKL") return renamed(weights, vaeKeys(vaeLayout(config, path)));
-  if (config["model_type"] === "clip_text_model") return renamed(weights, clipTextKeys);
+  if (config["model_type"] === "clip_text_model") {
+    textLayout(config, path);
+    return renamed(weights, clipTextKeys);
+  }
   return weights;
 }
 

@@ -64,10 +64,10 @@ export function headerLength(start: Uint8Array, size: number, file: string): num
   if (length === undefined) {
     throw new InputError(`${file} has only ${size} bytes and is no safetensors file. Get it again.`);
   }
-  if (length === 0n) throw new InputError(`${file} has a header of no bytes. The file is damaged: get it again.`);
+  if (length === 0n) throw new InputError(`${file} has a header of no bytes. ${DAMAGED}`);
   if (length > BigInt(MAX_HEADER)) {
     throw new InputError(
-      `${file} is no safetensors file, or damaged: it claims a header of ${length} bytes, and the most is ${MAX_HEADER}.`,
+      `${file} is no safetensors file, or damaged: it claims a header of ${length} bytes, and the most is ${MAX_HEADER}. Get it again.`,
     );
   }
   if (length > BigInt(size - PREFIX)) {
@@ -77,10 +77,14 @@ export function headerLength(start: Uint8Array, size: number, file: string): num
     );
   }
   if (!brace) {
-    throw new InputError(`${file} is no safetensors file, or damaged: its header does not begin with "{".`);
+    throw new InputError(
+      `${file} is no safetensors file, or damaged: its header does not begin with "{". Get it again.`,
+    );
   }
   return Number(length);
 }
+
+const DAMAGED = "The file is damaged: get it again.";
 
 const PICKLE =
   "is a pickled checkpoint (.ckpt, .pt, .bin). Opening a pickle can run any program hidden in it, so it is never " +
@@ -137,9 +141,9 @@ export function parseHeader(bytes: Uint8Array, size: number, file: string): Head
 }
 
 function parseEntry(value: unknown, dataStart: number, where: string): Entry {
-  if (!isObject(value)) throw new InputError(`${where} is not described by an object. The file is damaged.`);
+  if (!isObject(value)) throw new InputError(`${where} is not described by an object. ${DAMAGED}`);
   const { dtype: word, shape, data_offsets: offsets } = value;
-  if (typeof word !== "string") throw new InputError(`${where} has no dtype. The file is damaged: get it again.`);
+  if (typeof word !== "string") throw new InputError(`${where} has no dtype. ${DAMAGED}`);
   const dtype = Object.hasOwn(DTYPES, word) ? DTYPES[word]! : undefined;
   if (!dtype) {
     throw new InputError(
@@ -148,23 +152,23 @@ function parseEntry(value: unknown, dataStart: number, where: string): Entry {
     );
   }
   if (!isCounts(shape)) {
-    throw new InputError(`${where} has the shape ${show(shape)}, which is not a list of whole numbers ≥ 0.`);
+    throw new InputError(`${where} has the shape ${show(shape)}, which is no list of sizes. ${DAMAGED}`);
   }
   if (!isCounts(offsets) || offsets.length !== 2) {
-    throw new InputError(`${where} has the offsets ${show(offsets)}, which are not two whole numbers ≥ 0.`);
+    throw new InputError(`${where} has the offsets ${show(offsets)}, which are no place in a file. ${DAMAGED}`);
   }
   let length = byteWidth(dtype);
   for (const dim of shape) {
     length *= dim;
     if (!Number.isSafeInteger(length)) {
-      throw new InputError(`${where} has the shape [${shape}], which is larger than any file. The file is damaged.`);
+      throw new InputError(`${where} has the shape [${shape}], which is larger than any file. ${DAMAGED}`);
     }
   }
   const [begin, end] = offsets as [number, number];
-  if (end < begin) throw new InputError(`${where} ends (${end}) before it begins (${begin}). The file is damaged.`);
+  if (end < begin) throw new InputError(`${where} ends (${end}) before it begins (${begin}). ${DAMAGED}`);
   if (end - begin !== length) {
     throw new InputError(
-      `${where} has ${end - begin} bytes, but ${dtype} of shape [${shape}] takes ${length}. The file is damaged.`,
+      `${where} has ${end - begin} bytes, but ${dtype} of shape [${shape}] takes ${length}. ${DAMAGED}`,
     );
   }
   return { dtype, shape, offset: dataStart + begin, length };
@@ -179,7 +183,7 @@ function checkCoverage(tensors: ReadonlyMap<string, Entry>, dataStart: number, s
     if (offset !== reached) {
       const what =
         offset < reached ? "share bytes" : `leave ${offset - reached} bytes between them that belong to none`;
-      throw new InputError(`${file}: ${before} and tensor ${quote(name)} ${what}. The file is damaged: get it again.`);
+      throw new InputError(`${file}: ${before} and tensor ${quote(name)} ${what}. ${DAMAGED}`);
     }
     [reached, before] = [offset + length, `tensor ${quote(name)}`];
   }
@@ -189,9 +193,7 @@ function checkCoverage(tensors: ReadonlyMap<string, Entry>, dataStart: number, s
     );
   }
   if (end < size) {
-    throw new InputError(
-      `${file} has ${size - end} bytes after its last tensor that belong to none. The file is damaged: get it again.`,
-    );
+    throw new InputError(`${file} has ${size - end} bytes after its last tensor that belong to none. ${DAMAGED}`);
   }
 }
 
