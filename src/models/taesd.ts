@@ -4,7 +4,7 @@
  * B batch, H × W places of the latent, 8H × 8W pixels.
  */
 import { z } from "zod";
-import { add, Graph, mul, relu, resizeNearest, sub, tanh, type Value } from "../graph/index.ts";
+import { add, clip, Graph, mul, relu, resizeNearest, sub, tanh, type Value } from "../graph/index.ts";
 import { count, only, parseConfig } from "./config.ts";
 import { conv2d, repeat } from "./layers.ts";
 import type { LatentShape } from "./vae.ts";
@@ -71,6 +71,16 @@ export function taesdEncoder(config: TaesdConfig, { height, width }: LatentShape
   ]);
   g.output("latents", latents);
   return g;
+}
+
+/** Latents as fractions of their usual range, 0…1, cut off beyond it: what is stored in 8 bits or shown as a picture. */
+export function scaleLatents(latents: Value, config: TaesdConfig): Value {
+  return clip(add(mul(latents, 1 / (2 * config.latent_magnitude)), config.latent_shift), 0, 1);
+}
+
+/** The latents that {@link scaleLatents} was given, as far as they were within their usual range. */
+export function unscaleLatents(scaled: Value, config: TaesdConfig): Value {
+  return mul(sub(scaled, config.latent_shift), 2 * config.latent_magnitude);
 }
 
 type Module = (x: Value) => Value;

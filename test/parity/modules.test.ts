@@ -3,23 +3,18 @@ import { lowerings } from "../../src/graph/index.ts";
 import { guidanceEmbedding } from "../../src/models/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { toFloat32 } from "../../src/tensor/index.ts";
-import { expectClose, expectCloseMax } from "../support/compare.ts";
+import { caseRunner, expectCase } from "../support/cases.ts";
+import { expectClose } from "../support/compare.ts";
 import { need, readTensors } from "../support/fixtures.ts";
 import { moduleCases } from "../support/modules.ts";
 
-const runtime = createNodeRuntime({ device: "cpu" });
-afterAll(() => runtime.close());
+const runner = caseRunner(createNodeRuntime({ device: "cpu", threads: 1 }));
+afterAll(() => runner.close());
 
 const cases = moduleCases(lowerings.cpu);
 
-test.each(cases.map((c) => [c.name, c] as const))("%s", async (name, { model, feeds, want }) => {
-  const session = await runtime.createSession(model);
-  const got = await session.run(feeds);
-  for (const [output, tensor] of Object.entries(want)) {
-    if (name.startsWith("timestep-embedding")) expectClose(got[output]!, tensor, 2e-5, { name: output });
-    else expectCloseMax(got[output]!, tensor, 1e-5, output);
-  }
-  await session.release();
+test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => {
+  expectCase(await runner.run(c), c);
 });
 
 test("the scale of a model distilled with guidance as sinusoids", () => {

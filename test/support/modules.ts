@@ -1,19 +1,19 @@
 /** The cases of fixtures/modules as graphs, ready for any runtime: the same list runs on every device. */
 
-import type { Lowerings, OnnxModel, Value } from "../../src/graph/index.ts";
+import type { Lowerings, Value } from "../../src/graph/index.ts";
 import * as ops from "../../src/graph/index.ts";
 import * as blocks from "../../src/models/blocks.ts";
 import * as layers from "../../src/models/layers.ts";
 import { sinusoids, timestepMlp } from "../../src/models/unet.ts";
 import { float32, type Tensor, toFloat32 } from "../../src/tensor/index.ts";
+import type { GraphCase, Tolerance } from "./cases.ts";
 import { need, readJson, readTensors } from "./fixtures.ts";
 
-export interface GraphCase {
-  readonly name: string;
-  readonly model: OnnxModel;
-  readonly feeds: Readonly<Record<string, Tensor>>;
-  readonly want: Readonly<Record<string, Tensor>>;
-}
+/** The table under modules/ in the fixtures' README. */
+const tolerances = {
+  out: { limit: 1e-5, per: "max" },
+  timesteps: { limit: 2e-5, per: "one" },
+} as const satisfies Record<string, Tolerance>;
 
 interface ModuleCase {
   file: string;
@@ -121,7 +121,8 @@ function moduleCase(about: ModuleCase, lowerings: Lowerings): GraphCase {
   // diffusers' Downsample2D keeps its convolution under two names.
   const weight = (name: string) =>
     tensors.get(`param.${name}`) ?? need(tensors, `param.${name.replace("conv.", "Conv2d_0.")}`);
-  return { name: about.file, model: ops.toOnnx(ops.lower(g, lowerings), weight), feeds, want };
+  const model = ops.toOnnx(ops.lower(g, lowerings), weight);
+  return { name: about.file, model, feeds, want, tolerance: tolerances.out };
 }
 
 function timestepCases(lowerings: Lowerings): GraphCase[] {
@@ -141,6 +142,7 @@ function timestepCases(lowerings: Lowerings): GraphCase[] {
         model,
         feeds: { t: float32([timesteps.length], timesteps) },
         want: { out: want },
+        tolerance: tolerances.timesteps,
       },
     ];
   });

@@ -1,4 +1,4 @@
-import { float32 } from "../../tensor/index.ts";
+import { float32, int64 } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit } from "../ops/emit.ts";
@@ -34,11 +34,18 @@ const attention: Lowering = (node, [query, key, value]) => {
   });
 };
 
+/**
+ * By whole factors where it can be: a fraction such as 5/3 is rounded, and the runtime would make 4 places of 3 instead
+ * of 5.
+ */
 const resizeNearest: Lowering = (node, [x]) => {
   const { size } = node.attributes as { size: [number, number] };
-  const [height, width] = [fixed(x!.shape, 2, "ResizeNearest"), fixed(x!.shape, 3, "ResizeNearest")];
-  const scales = x!.graph.constant(float32([4], [1, 1, size[0] / height, size[1] / width]));
-  return emit("Resize", [x, undefined, scales], node.outputs[0]!, {
+  const factors = size.map((length, i) => length / fixed(x!.shape, 2 + i, "ResizeNearest"));
+  const whole = factors.every(Number.isInteger);
+  const scales = whole ? x!.graph.constant(float32([4], [1, 1, ...factors])) : undefined;
+  const sizes = whole ? undefined : x!.graph.constant(int64([2], size));
+  return emit("Resize", [x, undefined, scales, ...(sizes ? [sizes] : [])], node.outputs[0]!, {
+    ...(sizes && { axes: [2, 3] }),
     mode: "nearest",
     coordinate_transformation_mode: "asymmetric",
     nearest_mode: "floor",
