@@ -42,7 +42,7 @@ export class CpuGenerator implements NoiseSource {
 
   /**
    * Standard normal numbers. Fewer than 16 are drawn one by one in float64 and rounded, more in blocks whose every step
-   * is in the precision of `dtype` (for the 16-bit types as torch does up to 2.11).
+   * is in the precision of `dtype`. (torch 2.12 draws the 16-bit types in float32 instead; these are 2.11's numbers.)
    */
   randn(shape: Shape): Float32Array;
   randn<D extends FloatDType>(shape: Shape, dtype: D): ArrayOf<D>;

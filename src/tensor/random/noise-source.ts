@@ -36,7 +36,7 @@ export function seedBits(seed: number | bigint): bigint {
   return BigInt.asUintN(64, wide);
 }
 
-/** Rounds float32 values to `dtype`. torch draws 16-bit floats in float32 and rounds each once, at the end. */
+/** float32 values in `dtype`, rounded to nearest even. */
 export function castFloat32<D extends FloatDType>(values: Float32Array, dtype: D): ArrayOf<D> {
   if (dtype === "float16") return float32ToFloat16(values) as ArrayOf<D>;
   if (dtype === "bfloat16") return float32ToBfloat16(values) as ArrayOf<D>;
