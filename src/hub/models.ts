@@ -76,18 +76,16 @@ export const MODELS: readonly KnownModel[] = [
     about: "LCM Dreamshaper v7, 768×768 in 2–8 steps",
     repositories: ["SimianLuo/LCM_Dreamshaper_v7"],
   },
-  ...["base", "small", "tiny"].flatMap((size): KnownModel[] => [
-    {
-      name: `bk-sdm-${size}`,
-      about: `Stable Diffusion 1.4 distilled to fewer blocks (${size}), 512×512`,
-      repositories: [`nota-ai/bk-sdm-${size}`],
-    },
-    {
-      name: `bk-sdm-v2-${size}`,
-      about: `Stable Diffusion 2.1-base distilled to fewer blocks (${size}), 512×512`,
-      repositories: [`nota-ai/bk-sdm-v2-${size}`],
-    },
-  ]),
+  ...["base", "small", "tiny"].map((size) => ({
+    name: `bk-sdm-${size}`,
+    about: `Stable Diffusion 1.4 distilled to fewer blocks (${size}), 512×512`,
+    repositories: [`nota-ai/bk-sdm-${size}`],
+  })),
+  ...["base", "small", "tiny"].map((size) => ({
+    name: `bk-sdm-v2-${size}`,
+    about: `Stable Diffusion 2.1-base distilled to fewer blocks (${size}), 512×512`,
+    repositories: [`nota-ai/bk-sdm-v2-${size}`],
+  })),
   {
     name: "taesd",
     about: "a tiny VAE for SD 1.x and 2.x, to be given with --vae",

@@ -107,7 +107,10 @@ function embeddedMissing(): InputError {
 function unknown(name: string, path: string): InputError {
   if (/[/\\]|\.(safetensors|ckpt|bin|pt)$/.test(name)) return new InputError(`There is no file or folder ${path}.`);
   const names = MODELS.map((model) => model.name);
-  const nearest = nearestName(name, names);
+  const nearest = nearestName(
+    name,
+    MODELS.flatMap((model) => [model.name, ...(model.aliases ?? [])]),
+  );
   const hint = nearest ? `Did you mean "${nearest}"?` : `Known names: ${names.join(", ")}.`;
   return new InputError(
     `No model is called "${name}". ${hint} A path or a repository ("organisation/name") in the Hugging Face cache is ` +

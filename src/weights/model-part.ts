@@ -58,6 +58,9 @@ const PICKLE = /\.(?:bin|ckpt|pt|pth)$/;
 
 /** The weights of a folder as they are named there. */
 export async function openWeights(folder: string, { variant }: PartOptions): Promise<WeightStore> {
+  const status = await statOrUndefined(folder);
+  if (!status?.isDirectory())
+    throw new InputError(`${folder} is not there: the checkpoint is incomplete. Get it again.`);
   const names = (await readdir(folder)).sort();
   const variants = new Map<string, string>();
   for (const pattern of [INDEX, WEIGHTS]) {

@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { z } from "zod";
 import { InputError } from "../tensor/index.ts";
 import { readJson, readText, statOrUndefined } from "./files.ts";
 import type { JsonObject } from "./json.ts";
+import { check } from "./layout.ts";
 
 /** A tokenizer's files as they are: what `text/` builds a tokenizer from. */
 export interface TokenizerFiles {
@@ -19,7 +21,8 @@ export interface TokenizerFiles {
 const LIMIT = 1 << 25;
 
 /**
- * Reads `merges.txt`, `vocab.json`, `tokenizer_config.json` and `special_tokens_map.json` of a folder.
+ * Reads `vocab.json` and `merges.txt` of a folder, or the `tokenizer.json` that holds both, and beside them
+ * `tokenizer_config.json` and `special_tokens_map.json`.
  *
  * @throws InputError naming the file: missing, damaged, an id that is no id or given twice, a merge without an id
  */
@@ -28,16 +31,44 @@ export async function readTokenizer(folder: string): Promise<TokenizerFiles> {
     const path = join(folder, file);
     return (await statOrUndefined(path)) ? await readJson(path) : undefined;
   };
-  const [vocabPath, mergesPath] = [join(folder, "vocab.json"), join(folder, "merges.txt")];
-  const vocab = checkVocab(await readJson(vocabPath, LIMIT), vocabPath);
-  const merges = await readText(mergesPath, LIMIT);
-  checkMerges(merges, vocab, mergesPath);
   return {
-    merges,
-    vocab,
+    ...((await readSlow(folder)) ?? (await readFast(folder))),
     tokenizerConfig: await optional("tokenizer_config.json"),
     specialTokensMap: await optional("special_tokens_map.json"),
   };
+}
+
+type Tables = Required<Pick<TokenizerFiles, "merges" | "vocab">>;
+
+async function readSlow(folder: string): Promise<Tables | undefined> {
+  const [vocabPath, mergesPath] = [join(folder, "vocab.json"), join(folder, "merges.txt")];
+  if (!(await statOrUndefined(vocabPath)) && !(await statOrUndefined(mergesPath))) return undefined;
+  const vocab = checkVocab(await readJson(vocabPath, LIMIT), vocabPath);
+  const merges = await readText(mergesPath, LIMIT);
+  checkMerges(merges, vocab, mergesPath);
+  return { merges, vocab };
+}
+
+/** Since transformers 5 a saved tokenizer may be this one file. */
+const FAST = z.object({
+  model: z.object({
+    type: z.literal("BPE").default("BPE"),
+    vocab: z.record(z.string(), z.unknown()),
+    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
+  }),
+});
+
+async function readFast(folder: string): Promise<Tables> {
+  const path = join(folder, "tokenizer.json");
+  if (!(await statOrUndefined(path))) {
+    throw new InputError(`${folder} has no tokenizer: neither vocab.json with merges.txt nor tokenizer.json.`);
+  }
+  const { model } = check(FAST, await readJson(path, LIMIT), path);
+  const vocab = checkVocab(model.vocab, path);
+  const lines = model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" ")));
+  const merges = ["#version: 0.2", ...lines, ""].join("\n");
+  checkMerges(merges, vocab, path);
+  return { merges, vocab };
 }
 
 /**
@@ -79,7 +110,7 @@ function checkMerges(merges: string, vocab: Readonly<Record<string, number>>, pa
     if (line.trim() === "" || (i === 0 && line.startsWith("#version"))) continue;
     const pair = line.trim().split(" ");
     if (pair.length === 2 && vocab[pair[0]! + pair[1]!] !== undefined) continue;
-    const what = pair.length === 2 ? "makes a token that vocab.json does not know" : "is not two tokens";
+    const what = pair.length === 2 ? "makes a token that the vocabulary does not know" : "is not two tokens";
     throw new InputError(`${path}: line ${i + 1}, ${JSON.stringify(line.slice(0, 80))}, ${what}. Get the files again.`);
   }
 }
