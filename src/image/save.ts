@@ -17,9 +17,23 @@ export interface SaveOptions {
  * @throws InputError naming the path and the reason: it exists, the disk is full, the folder may not be written …
  */
 export async function saveBytes(path: string, bytes: Uint8Array, options: SaveOptions = {}): Promise<void> {
+  if ((await kindOf(path)) === "device") return attempt(path, () => writeDevice(path, bytes));
+  await saveWith(path, async (temporary) => writeFlushed(await open(temporary, "wx"), bytes), options);
+}
+
+/**
+ * As {@link saveBytes}, for a writer of its own kind: `write` makes the file of the temporary name that it is given.
+ *
+ * @throws InputError as saveBytes does
+ */
+export async function saveWith(
+  path: string,
+  write: (temporary: string) => Promise<void>,
+  options: SaveOptions = {},
+): Promise<void> {
   const kind = await kindOf(path);
   if (kind === "folder") throw new InputError(`${path} is a folder; name a file in it.`);
-  if (kind === "device") return attempt(path, () => writeDevice(path, bytes));
+  if (kind === "device") throw new InputError(`${path} is no file but a device; name a file.`);
   if (kind === "file" && !options.overwrite) throw exists(path);
   // Through a symbolic link, so that the link stays one.
   const target = kind === "file" ? await realpath(path) : path;
@@ -29,7 +43,7 @@ export async function saveBytes(path: string, bytes: Uint8Array, options: SaveOp
   process.once("exit", clean);
   try {
     await attempt(path, async () => {
-      await writeFlushed(await open(temporary, "wx"), bytes);
+      await write(temporary);
       if (options.overwrite) await rename(temporary, target);
       else await place(temporary, target);
     });

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { join } from "node:path";
+import { resolveModel } from "../hub/index.ts";
+import { InputError } from "../tensor/index.ts";
+import { type Cli, write } from "./cli.ts";
+import { jsonLine } from "./json.ts";
+import { table } from "./table.ts";
+import { version } from "./version.ts";
+
+/**
+ * Tells what this machine can do. A device that does not work is no failure, as long as one does.
+ *
+ * @throws InputError where no device works or the model is not here, after everything was told
+ */
+export async function doctor({ model, json }: { model?: string; json?: boolean }, cli: Cli): Promise<void> {
+  const devices = await cli.engine.describeRuntime();
+  let fault: InputError | undefined;
+  const found = await resolveModel(model, cli.env).catch((error: unknown) => {
+    if (!(error instanceof InputError)) throw error;
+    fault = error;
+    return undefined;
+  });
+  const threads = availableParallelism();
+  const report = {
+    inkling: version(),
+    node: process.versions.node,
+    onnxruntime: packageVersion("onnxruntime-node"),
+    sharp: packageVersion("sharp"),
+    system: `${process.platform} ${process.arch}`,
+    cpu: cpus()[0]?.model ?? "unknown",
+    threads,
+    memory: { total: totalmem(), free: freemem() },
+    devices,
+    model: found ?? { name: model, problem: fault?.message },
+  };
+  if (json) await write(cli.stdout, jsonLine(report));
+  else {
+    const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+    const rows = [
+      ["inkling", report.inkling],
+      ["Node", report.node],
+      ["ONNX Runtime", report.onnxruntime],
+      ["sharp", report.sharp],
+      ["system", `${report.system}, ${report.cpu}`],
+      ["threads", String(threads)],
+      ["memory", `${gib(report.memory.free)} of ${gib(report.memory.total)} free`],
+      ...devices.map(({ device, works, reason }) => [device, works ? `works: ${reason}` : `does not work: ${reason}`]),
+      ["model", found ? `${found.name} (${found.path})` : "not found"],
+    ];
+    await write(cli.stdout, table(rows.map(([key, value]) => [key!, value!.replace(/^works: works$/, "works")])));
+  }
+  if (fault) throw fault;
+  if (!devices.some(({ works }) => works)) throw new InputError("No device works, so nothing can be drawn here.");
+}
+
+/** The version of an installed package, without loading it. */
+function packageVersion(name: string): string {
+  const require = createRequire(import.meta.url);
+  for (const folder of require.resolve.paths(name) ?? []) {
+    try {
+      const file = join(folder, name, "package.json");
+      return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+    } catch {}
+  }
+  return "not installed";
+}

@@ -1,0 +1,63 @@
+import type { GenerateEvent, ImageEvent } from "../pipelines/events.ts";
+import type { GenerateSettings, ResolvedSettings } from "../pipelines/settings.ts";
+import type { Cli, Drawer } from "./cli.ts";
+import { asUsage } from "./errors.ts";
+import type { DrawingOptions } from "./options.ts";
+import { droppedNote, type Reporter } from "./progress.ts";
+import { deviceOf, type Wish } from "./settings.ts";
+
+export interface Drawing {
+  readonly options: DrawingOptions;
+  readonly wish: Wish;
+  readonly reporter: Reporter;
+  /** Called once the model is there and everything about the picture is settled, before it is drawn. */
+  readonly onResolved?: (settings: ResolvedSettings, drawer: Drawer) => Promise<void>;
+  readonly onEvent?: (event: GenerateEvent) => void;
+  readonly onImage: (event: ImageEvent, drawer: Drawer) => Promise<void>;
+}
+
+/**
+ * Loads the model, draws, and tells the reporter; always closes what it opened.
+ *
+ * @throws UsageError for settings that make no sense, InputError for what lies in files, Stopped when interrupted
+ */
+export async function draw(
+  { options, wish, reporter, onResolved, onEvent, onImage }: Drawing,
+  cli: Cli,
+): Promise<void> {
+  const { signal } = cli;
+  let drawer: Drawer | undefined;
+  try {
+    drawer = await cli.engine.load(wish.model, {
+      device: await deviceOf(options.device),
+      threads: options.threads,
+      prediction: options.prediction,
+      vae: options.vae,
+      config: options.config,
+      signal,
+      onNote: (line) => reporter.note(line),
+    });
+    signal.throwIfAborted();
+    const settings: GenerateSettings = { ...wish.settings, signal };
+    const suffix = options.from ? ` (Some of these settings were taken from ${options.from}.)` : "";
+    const resolved = await asUsage(() => drawer!.resolve(settings), suffix);
+    await onResolved?.(resolved, drawer);
+    let warned = false;
+    // A random seed is drawn once: what was resolved is what is drawn.
+    for await (const event of drawer.stream({ ...settings, seed: resolved.seed })) {
+      signal.throwIfAborted();
+      onEvent?.(event);
+      if (event.type === "tokens" && !warned) {
+        const note = droppedNote(event.dropped);
+        if (note) reporter.note(note);
+        warned = note !== undefined;
+      }
+      await reporter.event(event);
+      if (event.type === "image") await onImage(event, drawer);
+    }
+    signal.throwIfAborted();
+  } finally {
+    reporter.end();
+    await drawer?.close();
+  }
+}

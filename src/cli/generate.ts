@@ -1,0 +1,74 @@
+import { encodePicture, type PictureFormat } from "../image/encode.ts";
+import { writeInfotext } from "../image/infotext.ts";
+import type { Cli } from "./cli.ts";
+import { draw } from "./draw.ts";
+import { UsageError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+import type { DrawingOptions } from "./options.ts";
+import { destinationOf } from "./output.ts";
+import { detectPreview, type PreviewKind, previewKinds } from "./preview.ts";
+import type { Reporter } from "./progress.ts";
+import { createReporter } from "./reporter.ts";
+import { wishOf } from "./settings.ts";
+import { version } from "./version.ts";
+
+export interface GenerateOptions extends DrawingOptions {
+  readonly count?: number;
+  readonly format?: PictureFormat;
+  readonly preview?: string | boolean;
+  readonly json?: boolean;
+}
+
+/** A PNG is at most a little longer than its pixels; the rest is room for the prompt. */
+const pictureBytes = (width: number, height: number): number => 3 * width * height + 2 ** 17;
+
+/** Draws what the words and options ask for and saves it. Refuses early what could not be saved in the end. */
+export async function generate(words: readonly string[], options: GenerateOptions, cli: Cli): Promise<void> {
+  const { count = 1, json, overwrite } = options;
+  if (json && options.output === "-") throw new UsageError("--json and --output - both want stdout: drop one of them");
+  const preview = await previewOf(options, cli);
+  const destination = await destinationOf({ output: options.output, format: options.format, overwrite, count }, cli);
+  const notes: string[] = [];
+  const wish = await wishOf(words, options, cli, (line) => notes.push(line));
+  const { width = 256, height = 256 } = wish.settings;
+  await destination.check(pictureBytes(width, height));
+
+  const reporter: Reporter = await createReporter({ ...options, count, preview }, cli);
+  for (const note of notes) reporter.note(note);
+  const settings = { ...wish.settings, count, preview: preview !== undefined };
+  const onNote = (line: string): void => reporter.note(line);
+  await draw(
+    {
+      options,
+      wish: { ...wish, settings },
+      reporter,
+      // The model's own size may be larger than was thought above.
+      onResolved: ({ width, height }) => destination.check(pictureBytes(width, height)),
+      onImage: async ({ image, settings, picture }) => {
+        const infotext = writeInfotext(settings, { VAE: options.vae, Version: `inkling ${version()}` });
+        const bytes = await encodePicture(image, destination.format, infotext, { onNote });
+        cli.signal.throwIfAborted();
+        reporter.saved(picture, await destination.save(bytes, picture, settings.seed));
+      },
+    },
+    cli,
+  );
+}
+
+/** How to show what grows: only on a terminal, and only where nothing else is asked to be there. */
+async function previewOf(
+  { preview = "auto", json, quiet }: GenerateOptions,
+  cli: Cli,
+): Promise<PreviewKind | undefined> {
+  const wanted = preview === true ? "auto" : String(preview);
+  const known = ["auto", ...previewKinds, "off"];
+  if (!known.includes(wanted)) {
+    const near = nearest(wanted, known);
+    const hint = near ? ` (Did you mean ${near}?)` : "";
+    throw new UsageError(
+      `there is no preview "${wanted}"${hint}: ${known.join(", ")}. A prompt stands before --preview.`,
+    );
+  }
+  if (json || quiet || wanted === "off" || !cli.stderr.isTTY) return undefined;
+  return wanted === "auto" ? await detectPreview(cli.stderr, cli.env) : (wanted as PreviewKind);
+}

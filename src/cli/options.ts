@@ -1,0 +1,145 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { formats, type PictureFormat } from "../image/encode.ts";
+import type { PredictionType } from "../weights/index.ts";
+
+/** Options of every command that draws. Those that are not given are undefined. */
+export interface DrawingOptions {
+  readonly from?: string;
+  readonly negative?: string;
+  readonly steps?: number;
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly guidance?: number;
+  readonly guidanceRescale?: number;
+  readonly guidanceInterval?: readonly [number, number];
+  readonly sampler?: string;
+  readonly schedule?: string;
+  readonly eta?: number;
+  /** null asks for a random one, whatever `from` says. */
+  readonly seed?: number | null;
+  readonly rng?: "cpu" | "cuda";
+  readonly clipSkip?: number;
+  readonly model?: string;
+  readonly vae?: string;
+  readonly config?: string;
+  readonly prediction?: PredictionType;
+  readonly device?: string;
+  readonly threads?: number;
+  readonly output?: string;
+  readonly overwrite?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Headings of the help. */
+export const PICTURE = "Picture:";
+const MODEL = "Model and machine:";
+const OUTPUT = "Output:";
+
+/** Gives `command` a prompt and the options of {@link DrawingOptions}. */
+export function addDrawingOptions(command: Command): Command {
+  command
+    .argument("[prompt...]", "what the picture should show")
+    .optionsGroup(PICTURE)
+    .option("-n, --negative <text>", "what it should not show")
+    .option("-s, --size <WxH>", "pixels, multiples of 8: 512x768, or 512 for a square", size)
+    .option("--steps <n>", "solver steps, 1 to 1000", integer("Steps are", 1, 1000))
+    .option("-g, --guidance <scale>", "how closely to follow the prompt: 0 ignores it, 1 is the prompt alone", number())
+    .option("--seed <n>", "integer that fixes the picture; -1 takes a random one", seed)
+    .option("--sampler <name>", "solver, as A1111 or diffusers spells it; see `inkling samplers`")
+    .option("--schedule <name>", "noise schedule for A1111's samplers; see `inkling samplers`")
+    .addOption(
+      new Option("--rng <kind>", "whose random numbers: torch's on the CPU or on CUDA").choices(["cpu", "cuda"]),
+    )
+    .option("--eta <share>", "fresh noise in DDIM and the ancestral samplers, 0 to 1", number(0, 1))
+    .option(
+      "--clip-skip <n>",
+      "stop the text encoder before its last layers, as A1111 counts: 1 is none",
+      integer("It is", 1, 100),
+    )
+    .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(0, 1))
+    .option("--guidance-interval <from,to>", "guide only in this part of the walk, within 0,1", interval)
+    .option("--from <picture>", "take over all settings of a picture; what else is given wins")
+    .optionsGroup(MODEL)
+    .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")
+    .option("--vae <path>", "folder or file whose VAE replaces the model's")
+    .option("--config <folder>", "checkpoint folder whose configs, tokenizer and scheduler replace the model's")
+    .addOption(predictionOption())
+    .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
+    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
+    .optionsGroup(OUTPUT);
+  return command;
+}
+
+function predictionOption(): Option {
+  const names: Readonly<Record<string, PredictionType>> = {
+    epsilon: "epsilon",
+    v: "v_prediction",
+    v_prediction: "v_prediction",
+    sample: "sample",
+  };
+  return new Option(
+    "--prediction <type>",
+    "what the U-Net predicts, where the checkpoint is silent or wrong: epsilon, v or sample",
+  ).argParser((text: string) => {
+    if (Object.hasOwn(names, text)) return names[text]!;
+    throw new InvalidArgumentError("It is epsilon, v or sample.");
+  });
+}
+
+/** A parser of whole numbers; `subject` begins the sentence that refuses others. */
+export function integer(subject: string, min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^[-+]?\d+$/.test(text.trim()) || /^\d+(\.\d+)?e\d+$/i.test(text) ? Number(text) : Number.NaN;
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`${subject} a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** A parser of numbers in a range. */
+export function number(min = -1000, max = 1000): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It is a number from ${min} to ${max}.`);
+  };
+}
+
+const MAX_SIDE = 4096;
+
+function size(text: string): { width: number; height: number } {
+  const match = /^(\d+)(?:[x×,*](\d+))?$/i.exec(text.trim());
+  if (!match) throw new InvalidArgumentError("Write 512x768 (width × height), or 512 for a square.");
+  const [width, height] = [Number(match[1]), Number(match[2] ?? match[1])];
+  for (const side of [width, height]) {
+    if (side > MAX_SIDE) throw new InvalidArgumentError(`A side has at most ${MAX_SIDE} pixels.`);
+    if (side % 8 === 0 && side > 0) continue;
+    const low = Math.max(8, Math.floor(side / 8) * 8);
+    const near = low === side || side < 8 ? "8" : `${low} or ${low + 8}`;
+    throw new InvalidArgumentError(`Sides are multiples of 8 pixels, and ${side} is not: take ${near}.`);
+  }
+  return { width, height };
+}
+
+function seed(text: string): number | null {
+  const value = /^[-+]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (value === -1) return null;
+  if (Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("Seeds are whole numbers of at most 15 digits.");
+}
+
+function interval(text: string): [number, number] {
+  const [from, to, ...more] = text
+    .split(/,|:|\s+to\s+/)
+    .map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (more.length === 0 && from !== undefined && to !== undefined && from >= 0 && to >= from && to <= 1)
+    return [from, to];
+  throw new InvalidArgumentError("Write two parts of the walk, from 0 to 1, such as 0.2,0.8.");
+}
+
+/** A picture format by its name or one of its extensions. */
+export function format(text: string): PictureFormat {
+  const wanted = text.toLowerCase().replace(/^\./, "");
+  for (const [name, { extensions }] of Object.entries(formats)) {
+    if (name === wanted || extensions.some((extension) => extension === `.${wanted}`)) return name as PictureFormat;
+  }
+  throw new InvalidArgumentError(`Formats are ${Object.keys(formats).join(", ")}.`);
+}

@@ -1,0 +1,62 @@
+import { saveWith } from "../image/save.ts";
+import type { GenerateEvent } from "../pipelines/events.ts";
+import { float32, type Tensor } from "../tensor/index.ts";
+import { writeSafetensors } from "../weights/index.ts";
+import type { Cli } from "./cli.ts";
+import { draw } from "./draw.ts";
+import type { DrawingOptions } from "./options.ts";
+import { checkFile } from "./output.ts";
+import { printPath } from "./progress.ts";
+import { createReporter } from "./reporter.ts";
+import { wishOf } from "./settings.ts";
+import { version } from "./version.ts";
+
+/** Draws one picture and writes what the events carried. */
+export async function trace(words: readonly string[], options: DrawingOptions, cli: Cli): Promise<void> {
+  const { output = "inkling-trace.safetensors", overwrite } = options;
+  await checkFile(output, overwrite);
+  const notes: string[] = [];
+  const wish = await wishOf(words, options, cli, (line) => notes.push(line));
+  const reporter = await createReporter({ quiet: options.quiet, count: 1 }, cli);
+  for (const note of notes) reporter.note(note);
+  const tensors: Record<string, Tensor> = {};
+  const metadata: Record<string, string> = { made_by: `inkling ${version()}` };
+  await draw(
+    {
+      options,
+      wish: { ...wish, settings: { ...wish.settings, count: 1, preview: false } },
+      reporter,
+      onEvent: (event) => Object.assign(tensors, tensorsOf(event)),
+      onImage: async ({ settings }) => {
+        metadata["settings"] = JSON.stringify(settings);
+      },
+    },
+    cli,
+  );
+  await saveWith(output, (temporary) => writeSafetensors(temporary, tensors, metadata), { overwrite });
+  printPath(output, cli);
+}
+
+/** The tensors of an event under the names that they have in a trace. */
+export function tensorsOf(event: GenerateEvent): Record<string, Tensor> {
+  const pair = (name: string, { cond, uncond }: { cond: Tensor; uncond?: Tensor }): Record<string, Tensor> => ({
+    [`${name}.cond`]: cond,
+    ...(uncond && { [`${name}.uncond`]: uncond }),
+  });
+  switch (event.type) {
+    case "start": {
+      const list = (values: readonly number[]): Tensor => float32([values.length], values);
+      return { noise: event.noise, timesteps: list(event.timesteps), sigmas: list(event.sigmas) };
+    }
+    case "tokens":
+      return pair("tokens", event);
+    case "embeddings":
+      return pair("embeddings", event);
+    case "step":
+      return { [`prediction.${event.call}`]: event.prediction, [`latents.${event.call}`]: event.latents };
+    case "image":
+      return { image: event.pixels };
+    default:
+      return {};
+  }
+}
