@@ -30,6 +30,8 @@ export interface StartEvent {
   readonly seed: number;
   /** [1, 4, H/8, W/8] as drawn, before the schedule's initial sigma scales it. */
   readonly noise: Tensor<"float32">;
+  /** What the noise is multiplied by to become the first latents. */
+  readonly initNoiseSigma: number;
   /** At which the network is asked, one per call. */
   readonly timesteps: readonly number[];
   /** Noise levels of the walk, the final 0 included where the schedule has one. */

@@ -26,6 +26,13 @@ export interface GenerateSettings {
   rng?: "cpu" | "cuda";
   /** How many pictures. Default 1. */
   count?: number;
+  /**
+   * Where the noise of several pictures comes from: each its own generator (seed + i), so that a picture is the same
+   * alone or among others; or one generator for the whole batch, as diffusers does with one `generator`. Default each.
+   */
+  noise?: "each" | "batch";
+  /** Overrides of single keys of the checkpoint's scheduler_config, as diffusers' `from_config` takes them. */
+  schedulerConfig?: Readonly<Record<string, unknown>>;
   /** Stop the text encoder this many layers before its end (1 = all layers), as A1111 counts. */
   clipSkip?: number;
   /** Attach a small picture of x0 to each step event. */
@@ -48,7 +55,10 @@ export interface ResolvedSettings {
   readonly eta: number | undefined;
   readonly seed: number;
   readonly rng: "cpu" | "cuda";
+  readonly count: number;
+  readonly noise: "each" | "batch";
   readonly clipSkip: number | undefined;
+  readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly model: string;
   /** First ten hexadecimal digits of the U-Net file's SHA-256, as A1111 shows them; absent until known. */
   readonly modelHash?: string;

@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { parseConfig } from "../models/index.ts";
+import type { Checkpoint } from "../weights/index.ts";
+import { pixelsPerPlace } from "./networks.ts";
+import { type PreviewFactors, STABLE_DIFFUSION_FACTORS } from "./preview.ts";
+
+/** What suits a model where nothing was asked for. */
+export interface ModelDefaults {
+  readonly steps: number;
+  readonly guidance: number;
+  readonly sampler: string | undefined;
+  readonly schedule: string | undefined;
+  readonly width: number;
+  readonly height: number;
+  /** Sides in pixels that it was trained for; others bring a warning. Empty when unknown. */
+  readonly sizes: readonly number[];
+  readonly previewFactors: PreviewFactors;
+}
+
+const color = z.tuple([z.number(), z.number(), z.number()]);
+
+/** inkling.json, which a checkpoint folder may hold: every key is optional. */
+const schema = z.object({
+  steps: z.number().int().min(1).max(1000).optional(),
+  guidance: z.number().optional(),
+  sampler: z.string().optional(),
+  schedule: z.string().optional(),
+  sizes: z.array(z.number().int().positive()).optional(),
+  previewFactors: z.array(color).optional(),
+});
+
+/** From the checkpoint's own inkling.json, and where that is silent from what its networks were made for. */
+export async function modelDefaults(checkpoint: Checkpoint): Promise<ModelDefaults> {
+  const own = checkpoint.layout === "folder" ? await readOwn(join(checkpoint.path, "inkling.json")) : {};
+  const { unet, vae, scheduler } = checkpoint;
+  const sample = unet.config["sample_size"] as number | readonly [number, number] | undefined;
+  const [rows, columns] = typeof sample === "object" ? sample : [sample ?? 64, sample ?? 64];
+  const scale = pixelsPerPlace(vae);
+  return {
+    ...suiting(typeof unet.config["time_cond_proj_dim"] === "number", scheduler),
+    sampler: undefined,
+    schedule: undefined,
+    height: rows * scale,
+    width: columns * scale,
+    sizes: [],
+    previewFactors: STABLE_DIFFUSION_FACTORS,
+    ...own,
+  };
+}
+
+function suiting(
+  distilledWithGuidance: boolean,
+  scheduler: Checkpoint["scheduler"],
+): { steps: number; guidance: number } {
+  // A consistency model takes its guidance as an input and few steps (Luo et al. 2023).
+  if (distilledWithGuidance) return { steps: 4, guidance: 8.5 };
+  // Trailing spacing under Euler is how models distilled to run without guidance are published (SD-Turbo).
+  const fewSteps =
+    scheduler["timestep_spacing"] === "trailing" && scheduler["_class_name"] === "EulerDiscreteScheduler";
+  return fewSteps ? { steps: 4, guidance: 1 } : { steps: 50, guidance: 7.5 };
+}
+
+async function readOwn(path: string): Promise<z.infer<typeof schema>> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  return text === undefined ? {} : parseConfig(schema, JSON.parse(text), path);
+}

@@ -1,0 +1,3 @@
+export * from "./events.ts";
+export { type DrawnImage, type Inkling, type LoadOptions, load } from "./inkling.ts";
+export * from "./settings.ts";

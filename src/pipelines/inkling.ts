@@ -1,0 +1,146 @@
+import { resolveModel } from "../hub/index.ts";
+import { encodePicture, formatOfName, type Picture, saveBytes, writeInfotext } from "../image/index.ts";
+import { clipTextConfig, unetConfig } from "../models/index.ts";
+import { chooseDevice, createProcessRuntime, type Device } from "../runtime/index.ts";
+import { InputError } from "../tensor/index.ts";
+import { createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
+import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
+import { modelDefaults } from "./defaults.ts";
+import type { GenerateEvent } from "./events.ts";
+import { modelHash } from "./model-hash.ts";
+import { createNetworks, pixelsPerPlace } from "./networks.ts";
+import { type ModelFacts, resolveSettings } from "./resolve.ts";
+import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
+import { textToImage } from "./text-to-image.ts";
+
+export interface LoadOptions extends CheckpointOptions {
+  /** Where to compute; "auto" takes what works best. Default auto. */
+  readonly device?: Device | "auto";
+  /** Threads on the CPU. Default: one per core. */
+  readonly threads?: number;
+  /** Gets one-line remarks: what was guessed, what will be ignored. */
+  readonly onNote?: (line: string) => void;
+  /** The environment's variables. Default: those of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A finished picture, with everything that is needed to draw it again. */
+export interface DrawnImage extends Picture {
+  readonly settings: ResolvedSettings;
+  /** A1111's infotext, as it stands in the saved file. */
+  readonly infotext: string;
+  /** Writes a PNG, JPEG or WebP, whichever the name ends in; refuses to replace a file unless told to. */
+  save(path: string, options?: { overwrite?: boolean }): Promise<void>;
+}
+
+/** A model, ready to draw. The networks are loaded with the first picture. */
+export interface Inkling {
+  readonly model: string;
+  readonly device: Device;
+  readonly facts: ModelFacts;
+  /** The settings that a picture would be drawn with. Throws an InputError for what cannot be. */
+  resolve(settings: GenerateSettings): ResolvedSettings;
+  /** Draws, saying every step of the way. Ends with an AbortError when the signal fires. */
+  stream(settings: GenerateSettings): AsyncGenerator<GenerateEvent, void, void>;
+  generate(settings: GenerateSettings): Promise<{ images: DrawnImage[] }>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a model: the embedded one, a folder in diffusers' layout, a single .safetensors file, or a name (see
+ * `resolveModel`).
+ *
+ * @throws InputError when the model cannot be found or its files are damaged
+ */
+export async function load(model?: string, options: LoadOptions = {}): Promise<Inkling> {
+  const { device: wanted = "auto", threads, onNote = () => {}, env = process.env, ...opening } = options;
+  const found = await resolveModel(model, env);
+  const [checkpoint, choice] = await Promise.all([openCheckpoint(found.path, opening), chooseDevice(wanted)]);
+  checkpoint.notes.forEach(onNote);
+  if (wanted === "auto" && choice.device === "cpu" && choice.reason.includes(":"))
+    onNote(`Drawing on the CPU: ${choice.reason}.`);
+
+  const { merges, vocab, ...configs } = checkpoint.tokenizer;
+  const tokenizer = createClipTokenizer({ merges, vocab, ...readTokenizerConfig(configs) });
+  const facts: ModelFacts = {
+    name: found.name,
+    checkpoint,
+    defaults: await modelDefaults(checkpoint),
+    scale: pixelsPerPlace(checkpoint.vae),
+    textLayers: clipTextConfig(checkpoint.textEncoder.config).num_hidden_layers,
+  };
+  const { in_channels: channels } = unetConfig(checkpoint.unet.config);
+  const runtime = createProcessRuntime({ device: choice.device, threads });
+  const networks = createNetworks(checkpoint, runtime);
+  let loaded = false;
+
+  const inkling: Inkling = {
+    model: found.name,
+    device: choice.device,
+    facts,
+    resolve: (settings) => resolveSettings(settings, facts),
+    async *stream({ signal, preview, ...asked }) {
+      const settings = inkling.resolve(asked);
+      if (channels !== 4) {
+        throw new InputError(
+          `${found.name} is an inpainting model: its U-Net wants ${channels} channels (latents, mask, masked picture). Drawing from text alone needs a model with 4.`,
+        );
+      }
+      for (const line of remarks(settings, facts)) onNote(line);
+      signal?.throwIfAborted();
+      const hash = modelHash(checkpoint, env);
+      // Awaited only when a picture is done; a failure must not become an unhandled rejection before that.
+      hash.catch(() => {});
+      const start = performance.now();
+      const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
+      await networks.prepare(size, (settings.clipSkip ?? 1) - 1, signal);
+      if (!loaded)
+        yield { type: "model", model: found.name, device: choice.device, seconds: (performance.now() - start) / 1000 };
+      loaded = true;
+      const previewFactors = preview ? facts.defaults.previewFactors : undefined;
+      for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors })) {
+        yield event.type === "image"
+          ? { ...event, settings: { ...event.settings, modelHash: (await hash).slice(0, 10) } }
+          : event;
+      }
+    },
+    async generate(settings) {
+      const images: DrawnImage[] = [];
+      for await (const event of inkling.stream(settings)) {
+        if (event.type === "image") images.push(drawnImage(event.image, event.settings));
+      }
+      return { images };
+    },
+    async close() {
+      await runtime.close();
+    },
+  };
+  return inkling;
+}
+
+function drawnImage(picture: Picture, settings: ResolvedSettings): DrawnImage {
+  const infotext = writeInfotext(settings);
+  return {
+    ...picture,
+    settings,
+    infotext,
+    async save(path, options) {
+      const format = formatOfName(path);
+      if (!format)
+        throw new InputError(`"${path}" does not say which kind of picture it is: end it in .png, .jpg or .webp.`);
+      await saveBytes(path, await encodePicture(picture, format, infotext), options);
+    },
+  };
+}
+
+/** What a person should know about settings that are allowed all the same. */
+function remarks({ width, height, prompt }: ResolvedSettings, { defaults, name }: ModelFacts): string[] {
+  const lines: string[] = [];
+  const { sizes } = defaults;
+  if (sizes.length > 0 && !(sizes.includes(width) && sizes.includes(height))) {
+    const known = sizes.map((side) => `${side}×${side}`).join(" and ");
+    lines.push(`${name} was trained on ${known}; at ${width}×${height} it may draw things twice or out of shape.`);
+  }
+  if (prompt.trim() === "") lines.push("The prompt is empty: the picture follows nothing but the seed.");
+  return lines;
+}

@@ -1,0 +1,51 @@
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Checkpoint } from "../weights/index.ts";
+
+/**
+ * SHA-256 of a checkpoint's weights, 64 hexadecimal digits. Gigabytes are read once: the hash is kept in the user's
+ * cache folder under the files' names, sizes and times.
+ */
+export async function modelHash(
+  checkpoint: Checkpoint,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const files = checkpoint.unet.weights.files();
+  const facts = await Promise.all(files.map(async (file) => ({ file, ...(await sizeAndTime(file)) })));
+  const key = JSON.stringify(facts);
+  const folder = cacheFolder(env);
+  const path = folder && join(folder, "hashes.json");
+  const known = await readHashes(path);
+  const found = known[key];
+  if (typeof found === "string") return found;
+  const hash = await checkpoint.hash();
+  if (path) await writeHashes(folder, path, { ...(await readHashes(path)), [key]: hash }).catch(() => {});
+  return hash;
+}
+
+async function sizeAndTime(file: string): Promise<{ size: number; time: number }> {
+  const { size, mtimeMs } = await stat(file);
+  return { size, time: mtimeMs };
+}
+
+function cacheFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const base = env["XDG_CACHE_HOME"] ?? (env["HOME"] ? join(env["HOME"], ".cache") : env["LOCALAPPDATA"]);
+  return base && join(base, "inkling");
+}
+
+async function readHashes(path: string | undefined): Promise<Record<string, unknown>> {
+  if (!path) return {};
+  try {
+    return { ...(JSON.parse(await readFile(path, "utf8")) as object) };
+  } catch {
+    return {};
+  }
+}
+
+/** The cache is a convenience: whoever cannot write it hashes again next time. */
+async function writeHashes(folder: string, path: string, hashes: Record<string, unknown>): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, JSON.stringify(hashes));
+  await rename(temporary, path);
+}

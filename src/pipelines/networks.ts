@@ -1,0 +1,206 @@
+import { type Graph, lower, lowerings, toOnnx, type Weight } from "../graph/index.ts";
+import {
+  clipText,
+  clipTextConfig,
+  taesdConfig,
+  taesdDecoder,
+  unet,
+  unetConfig,
+  vaeConfig,
+  vaeDecoder,
+} from "../models/index.ts";
+import type { Runtime, Session } from "../runtime/index.ts";
+import { float32, InputError, type Tensor, zeros } from "../tensor/index.ts";
+import { type Checkpoint, checkWeights, findNonFinite, type ModelPart, type WeightStore } from "../weights/index.ts";
+import { decodeInTiles } from "./tiles.ts";
+
+/** Places of the latent. */
+export interface LatentSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** One call of the U-Net, for a batch of pictures that share a timestep. */
+export interface UnetFeeds {
+  /** [B, C, H, W] */
+  readonly sample: Tensor<"float32">;
+  readonly timestep: number;
+  /** [B, S, D] */
+  readonly words: Tensor<"float32">;
+  /** [time_cond_proj_dim], where the network was distilled with guidance. */
+  readonly timestepCond?: Float32Array;
+}
+
+/** The three networks of a checkpoint on a runtime. Sessions are made when first needed and kept for the next picture. */
+export interface Networks {
+  /** ids [B, T] → [B, T, D]; `skip` last layers are left out. */
+  encodeText(ids: Tensor<"int64">, skip: number, signal?: AbortSignal): Promise<Tensor<"float32">>;
+  predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array>;
+  /** Latents as the U-Net holds them [B, 4, H, W] → pixels [B, 3, 8H, 8W] in about −1…1. */
+  decode(latents: Tensor<"float32">, signal?: AbortSignal): Promise<Tensor<"float32">>;
+  /** Loads what a picture of this size needs, so that the first step is not slower than the others. */
+  prepare(size: LatentSize, skip: number, signal?: AbortSignal): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** From this many places on, a picture is decoded in tiles: the decoder's memory grows with the area. */
+const TILED_AREA = 128 * 128;
+
+/** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
+export function createNetworks(checkpoint: Checkpoint, runtime: Runtime): Networks {
+  const sessions = new Map<string, { variant: string; session: Promise<Session> }>();
+  const checked = new Set<ModelPart>();
+
+  /** The session for `variant` of a network; another variant of the same network makes room for it. */
+  async function open(
+    part: ModelPart,
+    name: string,
+    variant: string,
+    build: () => Graph,
+    signal?: AbortSignal,
+  ): Promise<Session> {
+    const known = sessions.get(name);
+    if (known?.variant === variant) return known.session;
+    if (known) await known.session.then((s) => s.release()).catch(() => {});
+    const make = async () => {
+      const graph = build();
+      if (!checked.has(part)) {
+        const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
+        checkWeights(part, wanted);
+        checked.add(part);
+      }
+      return runtime.createSession(toOnnx(lower(graph, lowerings[runtime.device]), weightsOf(part.weights)), {
+        signal,
+      });
+    };
+    const session = make();
+    sessions.set(name, { variant, session });
+    session.catch(() => {
+      if (sessions.get(name)?.session === session) sessions.delete(name);
+    });
+    return session;
+  }
+
+  const { textEncoder, unet: unetPart, vae } = checkpoint;
+  const textSession = (skip: number, signal?: AbortSignal) =>
+    open(textEncoder, "text", `${skip}`, () => clipText(clipTextConfig(textEncoder.config), { skip }), signal);
+  const unetSession = (size: LatentSize, signal?: AbortSignal) =>
+    open(unetPart, "unet", nameOf(size), () => unet(unetConfig(unetPart.config), size), signal);
+  const decoderSession = (size: LatentSize, signal?: AbortSignal) =>
+    open(vae, "decoder", nameOf(size), () => decoder(vae, size), signal);
+
+  /** Runs a session; one whose process has ended is forgotten, so that the next call starts anew. */
+  async function run(
+    name: string,
+    session: Session,
+    feeds: Record<string, Tensor>,
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    try {
+      return await session.run(feeds, { signal });
+    } catch (error) {
+      if (!signal?.aborted) sessions.delete(name);
+      throw error;
+    }
+  }
+
+  return {
+    async encodeText(ids, skip, signal) {
+      const session = await textSession(skip, signal);
+      const { last_hidden_state: hidden } = await run("text", session, { input_ids: ids }, signal);
+      await expectFinite(hidden as Tensor<"float32">, textEncoder, "text encoder");
+      return hidden as Tensor<"float32">;
+    },
+    async predict({ sample, timestep, words, timestepCond }, signal) {
+      const [batch, , height, width] = sample.shape as [number, number, number, number];
+      const session = await unetSession({ height, width }, signal);
+      const feeds: Record<string, Tensor> = {
+        sample,
+        timestep: float32([batch], new Float32Array(batch).fill(timestep)),
+        encoder_hidden_states: words,
+      };
+      if (timestepCond) feeds["timestep_cond"] = repeatRows(timestepCond, batch);
+      const { out_sample: out } = await run("unet", session, feeds, signal);
+      await expectFinite(out as Tensor<"float32">, unetPart, "U-Net");
+      return (out as Tensor<"float32">).data;
+    },
+    async decode(latents, signal) {
+      const [, , height, width] = latents.shape as [number, number, number, number];
+      const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
+        const [, , rows, columns] = part.shape as [number, number, number, number];
+        const session = await decoderSession({ height: rows, width: columns }, signal);
+        const { image } = await run("decoder", session, { latents: part }, signal);
+        return image as Tensor<"float32">;
+      };
+      const scaled = float32(
+        latents.shape,
+        latents.data.map((x) => x / scalingFactor(vae)),
+      );
+      const pixels =
+        height * width >= TILED_AREA ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled);
+      await expectFinite(pixels, vae, "VAE");
+      return pixels;
+    },
+    async prepare(size, skip, signal) {
+      await textSession(skip, signal);
+      await unetSession(size, signal);
+      if (size.height * size.width < TILED_AREA) await decoderSession(size, signal);
+    },
+    async release() {
+      const open = [...sessions.values()];
+      sessions.clear();
+      for (const { session } of open) await session.then((s) => s.release()).catch(() => {});
+    },
+  };
+}
+
+/** Latents on their way from the VAE to the U-Net are multiplied by this. */
+export function scalingFactor(vae: ModelPart): number {
+  return isTiny(vae) ? taesdConfig(vae.config).scaling_factor : vaeConfig(vae.config).scaling_factor;
+}
+
+/** Pixels per place of the latent, along each side. */
+export function pixelsPerPlace(vae: ModelPart): number {
+  const levels = isTiny(vae)
+    ? taesdConfig(vae.config).num_decoder_blocks.length
+    : vaeConfig(vae.config).block_out_channels.length;
+  return 2 ** (levels - 1);
+}
+
+function isTiny(vae: ModelPart): boolean {
+  return vae.config["_class_name"] === "AutoencoderTiny";
+}
+
+function decoder(vae: ModelPart, size: LatentSize): Graph {
+  return isTiny(vae) ? taesdDecoder(taesdConfig(vae.config), size) : vaeDecoder(vaeConfig(vae.config), size);
+}
+
+/** A parameter's place in the files; 8-bit weights come with the scale that is stored beside them. */
+function weightsOf(store: WeightStore): (name: string) => Weight {
+  return (name) => {
+    const values = store.get(name)!;
+    const scale = store.get(`${name}.scale`);
+    return scale ? { values, scale } : values;
+  };
+}
+
+/** NaN never becomes a black picture: the first weight that is not finite is named instead. */
+async function expectFinite(t: Tensor<"float32">, part: ModelPart, network: string): Promise<void> {
+  let sum = 0;
+  for (const x of t.data) sum += x;
+  if (Number.isFinite(sum)) return;
+  const culprit = await findNonFinite(part.weights);
+  throw new InputError(
+    culprit
+      ? `The ${network} gave numbers that are not finite: its weight "${culprit.name}" in ${part.weights.describe()} holds ${culprit.value}. Get the file again.`
+      : `The ${network} gave numbers that are not finite (NaN or infinity), although its weights in ${part.weights.describe()} are all finite. Try another sampler, fewer or more steps, or a lower guidance.`,
+  );
+}
+
+const nameOf = ({ height, width }: LatentSize): string => `${height}×${width}`;
+
+function repeatRows(row: Float32Array, count: number): Tensor<"float32"> {
+  const out = zeros("float32", [count, row.length]);
+  for (let i = 0; i < count; i++) out.data.set(row, i * row.length);
+  return out;
+}

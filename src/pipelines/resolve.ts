@@ -1,0 +1,105 @@
+import { createWalk, type Walk } from "../diffusion/index.ts";
+import { InputError } from "../tensor/index.ts";
+import type { Checkpoint } from "../weights/index.ts";
+import type { ModelDefaults } from "./defaults.ts";
+import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
+
+/** Pixels of a side and of a whole picture that this program will try to hold in memory. */
+const MAX_SIDE = 4096;
+const MAX_AREA = 2048 * 2048;
+const MAX_STEPS = 1000;
+const MAX_COUNT = 10_000;
+const MAX_SEED = Number.MAX_SAFE_INTEGER;
+
+/** What a checkpoint brings to the settings. */
+export interface ModelFacts {
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+  readonly defaults: ModelDefaults;
+  /** Pixels per place of the latent. */
+  readonly scale: number;
+  readonly textLayers: number;
+}
+
+/**
+ * Fills what was left open with what suits the model.
+ *
+ * @throws InputError naming the setting, what it was and what it may be
+ */
+export function resolveSettings(
+  asked: GenerateSettings,
+  { name, checkpoint, defaults, scale, textLayers }: ModelFacts,
+): ResolvedSettings {
+  const { clipSkip } = asked;
+  const size = (key: "width" | "height") => {
+    const pixels = whole(key, asked[key] ?? defaults[key], scale, MAX_SIDE);
+    if (pixels % scale === 0) return pixels;
+    const near = Math.max(scale, Math.round(pixels / scale) * scale);
+    throw new InputError(`${key} is ${pixels} pixels; it has to be a multiple of ${scale}, for example ${near}.`);
+  };
+  const [width, height] = [size("width"), size("height")];
+  if (width * height > MAX_AREA) {
+    throw new InputError(
+      `A picture of ${width}×${height} is too large: at most ${MAX_AREA} pixels (for example 2048×2048).`,
+    );
+  }
+  if (clipSkip !== undefined) whole("clip skip", clipSkip, 1, textLayers);
+  const settings: ResolvedSettings = {
+    prompt: text("prompt", asked.prompt),
+    negativePrompt: text("negative prompt", asked.negativePrompt ?? ""),
+    steps: whole("steps", asked.steps ?? defaults.steps, 1, MAX_STEPS),
+    width,
+    height,
+    guidance: real("guidance", asked.guidance ?? defaults.guidance, -100, 100),
+    guidanceRescale: real("guidance rescale", asked.guidanceRescale ?? 0, 0, 1),
+    guidanceInterval: interval(asked.guidanceInterval ?? [0, 1]),
+    sampler: asked.sampler ?? defaults.sampler ?? "",
+    schedule: asked.schedule ?? (asked.sampler === undefined ? (defaults.schedule ?? "") : ""),
+    eta: asked.eta === undefined ? undefined : real("eta", asked.eta, 0, 10),
+    seed: whole("seed", asked.seed ?? Math.floor(Math.random() * 2 ** 32), -MAX_SEED, MAX_SEED),
+    rng: oneOf("rng", asked.rng ?? "cpu", ["cpu", "cuda"]),
+    count: whole("count", asked.count ?? 1, 1, MAX_COUNT),
+    noise: oneOf("noise", asked.noise ?? "each", ["each", "batch"]),
+    clipSkip,
+    schedulerConfig: asked.schedulerConfig,
+    model: name,
+  };
+  const { sampler, schedule } = walkOf(settings, checkpoint);
+  return { ...settings, sampler, schedule };
+}
+
+/** The schedule and sampler of the settings. Throws an InputError for names and numbers that do not fit together. */
+export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint): Walk {
+  return createWalk({
+    sampler: settings.sampler || undefined,
+    schedule: settings.schedule || undefined,
+    steps: settings.steps,
+    eta: settings.eta,
+    config: { ...checkpoint.scheduler, ...settings.schedulerConfig },
+  });
+}
+
+function whole(name: string, value: number, low: number, high: number): number {
+  if (Number.isSafeInteger(value) && value >= low && value <= high) return value;
+  throw new InputError(`${name} is ${value}; it has to be a whole number from ${low} to ${high}.`);
+}
+
+function real(name: string, value: number, low: number, high: number): number {
+  if (value >= low && value <= high) return value;
+  throw new InputError(`${name} is ${value}; it has to be a number from ${low} to ${high}.`);
+}
+
+function text(name: string, value: string): string {
+  if (typeof value === "string") return value;
+  throw new InputError(`The ${name} has to be a text, not ${typeof value}.`);
+}
+
+function oneOf<T extends string>(name: string, value: T, choices: readonly T[]): T {
+  if (choices.includes(value)) return value;
+  throw new InputError(`${name} is "${value}"; it has to be one of ${choices.join(", ")}.`);
+}
+
+function interval([from, to]: readonly [number, number]): readonly [number, number] {
+  if (from >= 0 && from <= to && to <= 1) return [from, to];
+  throw new InputError(`The guidance interval is ${from} to ${to}; it has to rise and lie within 0 to 1.`);
+}

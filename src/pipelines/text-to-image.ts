@@ -1,0 +1,190 @@
+import { guidanceApplies, guide, type Predict, rescaleGuidance } from "../diffusion/index.ts";
+import { pictureFromPixels } from "../image/index.ts";
+import { guidanceEmbedding } from "../models/index.ts";
+import { createGenerator, float32, int64, sizeOf, type Tensor } from "../tensor/index.ts";
+import type { ClipTokenizer } from "../text/index.ts";
+import { createEstimate } from "./estimate.ts";
+import type { GenerateEvent } from "./events.ts";
+import type { Networks } from "./networks.ts";
+import { type PreviewFactors, previewOf } from "./preview.ts";
+import { type ModelFacts, walkOf } from "./resolve.ts";
+import type { ResolvedSettings } from "./settings.ts";
+
+export interface DrawingTools extends ModelFacts {
+  readonly networks: Networks;
+  readonly tokenizer: ClipTokenizer;
+  readonly signal?: AbortSignal;
+  /** Absent when no previews were asked for. */
+  readonly previewFactors?: PreviewFactors;
+}
+
+/** What the U-Net is told about the words: one embedding, or two when guidance compares them. */
+interface Words {
+  readonly cond: Tensor<"float32">;
+  readonly uncond?: Tensor<"float32">;
+}
+
+/**
+ * Text to image by latent diffusion (Rombach et al. 2022): the prompt's embedding, then for each picture noise, a walk
+ * down the noise levels with the guided prediction, and the decoder.
+ */
+export async function* textToImage(
+  settings: ResolvedSettings,
+  tools: DrawingTools,
+): AsyncGenerator<GenerateEvent, void, void> {
+  const { networks, checkpoint, scale, signal } = tools;
+  const conditionDim = checkpoint.unet.config["time_cond_proj_dim"] as number | null | undefined;
+  const words = yield* encodePrompt(settings, tools, needsUncond(settings, Boolean(conditionDim)));
+  const timestepCond = conditionDim ? guidanceEmbedding(settings.guidance, conditionDim) : undefined;
+
+  const shape = [1, latentChannels(tools), settings.height / scale, settings.width / scale];
+  const estimate = createEstimate(settings.count, walkOf(settings, checkpoint).calls);
+  for (let picture = 0; picture < settings.count; picture++) {
+    const start = performance.now();
+    const walk = walkOf(settings, checkpoint);
+    const draw = noiseOf(settings, picture, shape);
+    const noise = draw();
+    const { timesteps, sigmas, calls, initNoiseSigma } = walk;
+    yield {
+      type: "start",
+      picture,
+      seed: seedOf(settings, picture),
+      noise: float32(shape, noise),
+      initNoiseSigma,
+      timesteps,
+      sigmas,
+    };
+
+    let call = 0;
+    const predict: Predict = (x, timestep) => {
+      const progress = calls > 1 ? Math.min(1, call++ / (calls - 1)) : 0;
+      return guidedPrediction({ x, shape, timestep, words, timestepCond, progress }, settings, networks, signal);
+    };
+    let latents = noise;
+    const initial = noise.map((n) => n * initNoiseSigma);
+    for await (const step of walk.run(predict, initial, draw)) {
+      signal?.throwIfAborted();
+      estimate.done("call");
+      latents = step.latents;
+      const x0 = float32(shape, step.x0);
+      yield {
+        type: "step",
+        picture,
+        call: step.call,
+        calls: Math.max(calls, step.call + 1),
+        timestep: step.timestep,
+        sigma: step.sigma,
+        latents: float32(shape, step.latents.slice()),
+        prediction: float32(shape, step.prediction),
+        x0,
+        preview: tools.previewFactors && previewOf(x0, tools.previewFactors),
+        secondsLeft: estimate.secondsLeft,
+      };
+    }
+
+    yield { type: "decode", picture, secondsLeft: estimate.secondsLeft };
+    const decoded = await networks.decode(float32(shape, latents), signal);
+    signal?.throwIfAborted();
+    estimate.done("decode");
+    const pixels = float32(
+      decoded.shape,
+      decoded.data.map((v) => Math.min(1, Math.max(0, v / 2 + 0.5))),
+    );
+    yield {
+      type: "image",
+      picture,
+      image: pictureFromPixels(pixels),
+      pixels,
+      settings: { ...settings, seed: seedOf(settings, picture), count: 1 },
+      seconds: (performance.now() - start) / 1000,
+    };
+  }
+}
+
+/** Picture i of several has a generator of its own, or its share of the one that all have. */
+function seedOf({ seed, noise }: ResolvedSettings, picture: number): number {
+  return noise === "each" ? seed + picture : seed;
+}
+
+/** Draws standard normal noise of `shape` for one picture, again and again from one generator. */
+function noiseOf(settings: ResolvedSettings, picture: number, shape: readonly number[]): () => Float32Array {
+  const generator = createGenerator(settings.rng, seedOf(settings, picture));
+  if (settings.noise === "each") return () => generator.randn(shape);
+  const size = sizeOf(shape);
+  return () => generator.randn([settings.count, ...shape.slice(1)]).slice(picture * size, (picture + 1) * size);
+}
+
+/** The embedding of the empty (or negative) prompt is needed where guidance compares with it at some step. */
+function needsUncond({ guidance }: ResolvedSettings, distilledWithGuidance: boolean): boolean {
+  return guidance !== 1 && !distilledWithGuidance;
+}
+
+async function* encodePrompt(
+  settings: ResolvedSettings,
+  { tokenizer, networks, signal }: DrawingTools,
+  withUncond: boolean,
+): AsyncGenerator<GenerateEvent, Words, void> {
+  const rows = [settings.prompt, ...(withUncond ? [settings.negativePrompt] : [])].map((text) => tokenizer.row(text));
+  const ids = rows.map((row) => int64([1, row.ids.length], row.ids));
+  const dropped = rows
+    .map((row) => row.dropped)
+    .join(" ")
+    .trim();
+  yield { type: "tokens", cond: ids[0]!, uncond: ids[1], dropped };
+  const skip = (settings.clipSkip ?? 1) - 1;
+  const embeddings: Tensor<"float32">[] = [];
+  for (const row of ids) embeddings.push(await networks.encodeText(row, skip, signal));
+  const words: Words = { cond: embeddings[0]!, uncond: embeddings[1] };
+  yield { type: "embeddings", ...words };
+  return words;
+}
+
+interface Look {
+  readonly x: Float32Array;
+  readonly shape: readonly number[];
+  readonly timestep: number;
+  readonly words: Words;
+  readonly timestepCond?: Float32Array;
+  /** How much of the walk lies behind, 0–1. */
+  readonly progress: number;
+}
+
+/**
+ * The network's prediction under classifier-free guidance. Both halves go through it as one batch, the unconditional
+ * first; at scale 1, and outside the guidance interval, the prompt goes alone.
+ */
+async function guidedPrediction(
+  look: Look,
+  settings: ResolvedSettings,
+  networks: Networks,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const { x, shape, timestep, words, timestepCond, progress } = look;
+  const ask = (batch: number, context: Tensor<"float32">) => {
+    const sample = float32([batch, ...shape.slice(1)], repeated(x, batch));
+    return networks.predict({ sample, timestep, words: context, timestepCond }, signal);
+  };
+  if (!words.uncond || !guidanceApplies(progress, settings.guidanceInterval)) return ask(1, words.cond);
+  const both = await ask(2, stacked(words.uncond, words.cond));
+  const [uncond, cond] = [both.subarray(0, x.length), both.subarray(x.length)];
+  const guided = guide(uncond, cond, settings.guidance);
+  return settings.guidanceRescale > 0 ? rescaleGuidance(guided, cond, settings.guidanceRescale) : guided;
+}
+
+function repeated(x: Float32Array, count: number): Float32Array {
+  if (count === 1) return x;
+  const out = new Float32Array(x.length * count);
+  for (let i = 0; i < count; i++) out.set(x, i * x.length);
+  return out;
+}
+
+function stacked(a: Tensor<"float32">, b: Tensor<"float32">): Tensor<"float32"> {
+  const data = new Float32Array(a.data.length + b.data.length);
+  data.set(a.data);
+  data.set(b.data, a.data.length);
+  return float32([2, ...a.shape.slice(1)], data);
+}
+
+function latentChannels({ checkpoint }: DrawingTools): number {
+  return (checkpoint.unet.config["out_channels"] as number | undefined) ?? 4;
+}
