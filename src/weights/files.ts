@@ -34,7 +34,7 @@ export interface SafetensorsFile {
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const { size } = await statFile(path);
   const file = await realpath(path);
-  const handle = await open(file, "r");
+  const handle = await openToRead(file, path);
   try {
     const start = await readBytes(handle, 0, Math.min(size, START), path);
     const header = await readBytes(handle, PREFIX, headerLength(start, size, path), path);
@@ -49,7 +49,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 
 /** The bytes of a stored tensor, read into memory. */
 export async function readTensor(stored: StoredTensor): Promise<Tensor> {
-  const handle = await open(stored.file, "r");
+  const handle = await openToRead(stored.file, stored.file);
   try {
     const bytes = await readBytes(handle, stored.offset, stored.length, stored.file);
     return tensor(stored.dtype, stored.shape, viewBytes(stored.dtype, bytes));
@@ -64,6 +64,7 @@ export async function readTensor(stored: StoredTensor): Promise<Tensor> {
  *
  * @param path replaced if it exists
  * @param metadata texts for the header's `__metadata__`
+ * @throws what the file system says: no room, no permission; the old file stays
  */
 export async function writeSafetensors(
   path: string,
@@ -132,7 +133,7 @@ async function readSmall(path: string, limit: number): Promise<Uint8Array> {
       `${path} has ${size} bytes; a file of its kind has no more than ${limit}. Is it the right one?`,
     );
   }
-  const handle = await open(path, "r");
+  const handle = await openToRead(path, path);
   try {
     return await readBytes(handle, 0, size, path);
   } finally {
@@ -155,10 +156,22 @@ export async function statOrUndefined(path: string): Promise<Stats | undefined> 
   try {
     return await stat(path);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new InputError(`${path} cannot be read: ${message}.`);
+    throw unreadable(path, error);
   }
+}
+
+async function openToRead(file: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(file, "r");
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): InputError {
+  return new InputError(`${path} cannot be read: ${(error as Error).message}. Check the permissions.`);
 }
 
 async function readBytes(handle: FileHandle, offset: number, length: number, path: string): Promise<Uint8Array> {
