@@ -1,14 +1,14 @@
 import { resolveModel } from "../hub/index.ts";
 import { encodePicture, formatOfName, type Picture, saveBytes, writeInfotext } from "../image/index.ts";
 import { clipTextConfig, unetConfig } from "../models/index.ts";
-import { chooseDevice, createProcessRuntime, type Device } from "../runtime/index.ts";
+import { chooseDevice, createProcessRuntime, type Device, type Runtime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
-import { createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
+import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
 import { modelDefaults } from "./defaults.ts";
 import type { GenerateEvent } from "./events.ts";
 import { modelHash } from "./model-hash.ts";
-import { createNetworks, pixelsPerPlace } from "./networks.ts";
+import { createNetworks, type Networks, pixelsPerPlace } from "./networks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
 import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
 import { textToImage } from "./text-to-image.ts";
@@ -46,22 +46,25 @@ export interface Inkling {
   close(): Promise<void>;
 }
 
-/**
- * Opens a model: the embedded one, a folder in diffusers' layout, a single .safetensors file, or a name (see
- * `resolveModel`).
- *
- * @throws InputError when the model cannot be found or its files are damaged
- */
-export async function load(model?: string, options: LoadOptions = {}): Promise<Inkling> {
+/** A model that was found, opened and given a runtime; nothing is loaded yet. */
+export interface OpenModel {
+  readonly facts: ModelFacts;
+  readonly runtime: Runtime;
+  readonly networks: Networks;
+  readonly tokenizer: ClipTokenizer;
+  resolve(settings: GenerateSettings): ResolvedSettings;
+}
+
+/** As `load`, for those who want the parts. */
+export async function open(model: string | undefined, options: LoadOptions): Promise<OpenModel> {
   const { device: wanted = "auto", threads, onNote = () => {}, env = process.env, ...opening } = options;
   const found = await resolveModel(model, env);
   const [checkpoint, choice] = await Promise.all([openCheckpoint(found.path, opening), chooseDevice(wanted)]);
   checkpoint.notes.forEach(onNote);
-  if (wanted === "auto" && choice.device === "cpu" && choice.reason.includes(":"))
+  if (wanted === "auto" && choice.device === "cpu" && choice.reason.includes(":")) {
     onNote(`Drawing on the CPU: ${choice.reason}.`);
-
+  }
   const { merges, vocab, ...configs } = checkpoint.tokenizer;
-  const tokenizer = createClipTokenizer({ merges, vocab, ...readTokenizerConfig(configs) });
   const facts: ModelFacts = {
     name: found.name,
     checkpoint,
@@ -69,21 +72,39 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     scale: pixelsPerPlace(checkpoint.vae),
     textLayers: clipTextConfig(checkpoint.textEncoder.config).num_hidden_layers,
   };
-  const { in_channels: channels } = unetConfig(checkpoint.unet.config);
   const runtime = createProcessRuntime({ device: choice.device, threads });
-  const networks = createNetworks(checkpoint, runtime);
+  return {
+    facts,
+    runtime,
+    networks: createNetworks(checkpoint, runtime),
+    tokenizer: createClipTokenizer({ merges, vocab, ...readTokenizerConfig(configs) }),
+    resolve: (settings) => resolveSettings(settings, facts),
+  };
+}
+
+/**
+ * Opens a model: the embedded one, a folder in diffusers' layout, a single .safetensors file, or a name (see
+ * `resolveModel`).
+ *
+ * @throws InputError when the model cannot be found or its files are damaged
+ */
+export async function load(model?: string, options: LoadOptions = {}): Promise<Inkling> {
+  const { onNote = () => {}, env = process.env } = options;
+  const { facts, runtime, networks, tokenizer, resolve } = await open(model, options);
+  const { name, checkpoint } = facts;
+  const { in_channels: channels } = unetConfig(checkpoint.unet.config);
   let loaded = false;
 
   const inkling: Inkling = {
-    model: found.name,
-    device: choice.device,
+    model: name,
+    device: runtime.device,
     facts,
-    resolve: (settings) => resolveSettings(settings, facts),
+    resolve,
     async *stream({ signal, preview, ...asked }) {
-      const settings = inkling.resolve(asked);
+      const settings = resolve(asked);
       if (channels !== 4) {
         throw new InputError(
-          `${found.name} is an inpainting model: its U-Net wants ${channels} channels (latents, mask, masked picture). Drawing from text alone needs a model with 4.`,
+          `${name} is an inpainting model: its U-Net wants ${channels} channels (latents, mask, masked picture). Drawing from text alone needs a model with 4.`,
         );
       }
       for (const line of remarks(settings, facts)) onNote(line);
@@ -95,7 +116,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
       await networks.prepare(size, (settings.clipSkip ?? 1) - 1, signal);
       if (!loaded)
-        yield { type: "model", model: found.name, device: choice.device, seconds: (performance.now() - start) / 1000 };
+        yield { type: "model", model: name, device: runtime.device, seconds: (performance.now() - start) / 1000 };
       loaded = true;
       const previewFactors = preview ? facts.defaults.previewFactors : undefined;
       for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors })) {

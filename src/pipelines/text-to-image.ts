@@ -132,8 +132,16 @@ async function* encodePrompt(
     .trim();
   yield { type: "tokens", cond: ids[0]!, uncond: ids[1], dropped };
   const skip = (settings.clipSkip ?? 1) - 1;
-  const embeddings: Tensor<"float32">[] = [];
-  for (const row of ids) embeddings.push(await networks.encodeText(row, skip, signal));
+  const embeddings = rowsOf(
+    await networks.encodeText(
+      int64(
+        [ids.length, ids[0]!.data.length],
+        rows.flatMap((row) => row.ids),
+      ),
+      skip,
+      signal,
+    ),
+  );
   const words: Words = { cond: embeddings[0]!, uncond: embeddings[1] };
   yield { type: "embeddings", ...words };
   return words;
@@ -169,6 +177,13 @@ async function guidedPrediction(
   const [uncond, cond] = [both.subarray(0, x.length), both.subarray(x.length)];
   const guided = guide(uncond, cond, settings.guidance);
   return settings.guidanceRescale > 0 ? rescaleGuidance(guided, cond, settings.guidanceRescale) : guided;
+}
+
+/** The pictures (or texts) of a batch, each as a batch of one. */
+function rowsOf(batch: Tensor<"float32">): Tensor<"float32">[] {
+  const shape = [1, ...batch.shape.slice(1)];
+  const size = sizeOf(shape);
+  return Array.from({ length: batch.shape[0]! }, (_, i) => float32(shape, batch.data.slice(i * size, (i + 1) * size)));
 }
 
 function repeated(x: Float32Array, count: number): Float32Array {

@@ -1,0 +1,64 @@
+import { float32, type Tensor } from "../tensor/index.ts";
+import { type LoadOptions, open } from "./inkling.ts";
+import { textToImage } from "./text-to-image.ts";
+
+export interface BenchmarkOptions extends Pick<LoadOptions, "threads" | "device"> {
+  /** Pixels of a side. */
+  readonly size: number;
+  readonly steps: number;
+  /** How many of the steps to take. */
+  readonly measure: number;
+  /** Guidance scale. */
+  readonly cfg: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Seconds. */
+export interface BenchmarkReport {
+  readonly load_s: number;
+  readonly encode_s: number[];
+  readonly step_s: number[];
+  readonly decode_s: number[];
+}
+
+const PROMPT = "a photograph of an astronaut riding a horse on the beach, golden hour";
+/** The text encoder and the decoder are timed this often: the first time also warms up. */
+const REPEATS = 2;
+
+/** Times what a picture is made of: loading, text, each step with its sampler, decoding. */
+export async function benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport> {
+  const { size, steps, measure, cfg, signal, ...loading } = options;
+  const start = performance.now();
+  const tools = await open(model, loading);
+  const { networks, facts, runtime } = tools;
+  try {
+    const settings = tools.resolve({ prompt: PROMPT, steps, guidance: cfg, width: size, height: size, seed: 0 });
+    await networks.prepare({ height: size / facts.scale, width: size / facts.scale }, 0, signal);
+    const report: BenchmarkReport = { load_s: since(start), encode_s: [], step_s: [], decode_s: [] };
+
+    let latents: Tensor<"float32"> | undefined;
+    for (let i = 0; i < REPEATS; i++) {
+      let last = performance.now();
+      for await (const event of textToImage(settings, { ...facts, networks, tokenizer: tools.tokenizer, signal })) {
+        if (event.type === "embeddings") report.encode_s.push(since(last));
+        if (event.type === "step") {
+          report.step_s.push(since(last));
+          latents = event.latents;
+        }
+        last = performance.now();
+        if (event.type === "embeddings" && i < REPEATS - 1) break;
+        if (report.step_s.length === measure) break;
+      }
+    }
+    for (let i = 0; i < REPEATS; i++) {
+      const before = performance.now();
+      await networks.decode(float32(latents!.shape, latents!.data), signal);
+      report.decode_s.push(since(before));
+    }
+    return report;
+  } finally {
+    await runtime.close();
+  }
+}
+
+const since = (start: number): number => (performance.now() - start) / 1000;
