@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { createWalk } from "../../src/diffusion/index.ts";
 import { clipText, clipTextConfig } from "../../src/models/index.ts";
 import { InputError } from "../../src/tensor/index.ts";
 import {
@@ -224,8 +225,13 @@ describe("folders", () => {
     for (const part of ["unet", "vae", "text_encoder", "tokenizer"]) {
       symlinkSync(path("checkpoints", checkpoint, part), join(whole, part));
     }
-    const named = JSON.parse(readFileSync(join(folder, "scheduler", "scheduler_config.json"), "utf8")) as object;
-    expect((await openCheckpoint(whole)).scheduler).toMatchObject(named);
+    const named = JSON.parse(
+      readFileSync(join(folder, "scheduler", "scheduler_config.json"), "utf8"),
+    ) as SchedulerConfig;
+    const { scheduler } = await openCheckpoint(whole);
+    expect(scheduler).toMatchObject(named);
+    expect(() => createWalk({ steps: 4, config: scheduler })).toThrow(String(named["_class_name"]));
+    expect(createWalk({ steps: 4, config: scheduler, sampler: "DDIMScheduler" }).calls).toBe(4);
   });
 
   run("not-json", async (folder) => {
