@@ -14,8 +14,8 @@ export interface DrawingOptions {
   readonly sampler?: string;
   readonly schedule?: string;
   readonly eta?: number;
-  /** null asks for a random one, whatever `from` says. */
-  readonly seed?: number | null;
+  /** "random" asks for another one, whatever `from` says. */
+  readonly seed?: number | "random";
   readonly rng?: "cpu" | "cuda";
   readonly clipSkip?: number;
   readonly model?: string;
@@ -119,9 +119,9 @@ function size(text: string): { width: number; height: number } {
   return { width, height };
 }
 
-function seed(text: string): number | null {
+function seed(text: string): number | "random" {
   const value = /^[-+]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-  if (value === -1) return null;
+  if (value === -1 || text === "random") return "random";
   if (Number.isSafeInteger(value)) return value;
   throw new InvalidArgumentError("Seeds are whole numbers of at most 15 digits.");
 }

@@ -42,13 +42,13 @@ export async function wishOf(
     sampler: options.sampler,
     schedule: options.schedule,
     eta: options.eta,
-    seed: options.seed ?? undefined,
+    seed: options.seed === "random" ? undefined : options.seed,
     rng: options.rng,
     clipSkip: options.clipSkip,
   };
   const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const settings: GenerateSettings = { ...from, ...flags, prompt };
-  if (options.seed === null) delete settings.seed;
+  if (options.seed === "random") delete settings.seed;
   await checkNames(settings);
   return { settings, model: options.model ?? (await modelOf(drawnWith, options.from, cli)) };
 }

@@ -1,0 +1,167 @@
+/** The command line in this process: its streams caught, its engine a stand-in that draws a gradient. */
+import { Writable } from "node:stream";
+import type { Cli, Drawer, Engine, LoadOptions } from "../../src/cli/cli.ts";
+import { run } from "../../src/cli/program.ts";
+import { pictureFromPixels } from "../../src/image/index.ts";
+import type { GenerateEvent } from "../../src/pipelines/events.ts";
+import type { GenerateSettings, ResolvedSettings } from "../../src/pipelines/settings.ts";
+import { float32, InputError, int64 } from "../../src/tensor/index.ts";
+
+export interface World {
+  engine?: Partial<Engine>;
+  env?: Record<string, string>;
+  /** Whether stderr is a terminal, of 80 × 24. */
+  terminal?: boolean;
+  signal?: AbortSignal;
+  /** Steps take this long. */
+  milliseconds?: number;
+  dropped?: string;
+  uncond?: boolean;
+}
+
+export interface Ran {
+  code: number;
+  /** Bytes as Latin-1 in `raw`, as UTF-8 in `stdout`. */
+  stdout: string;
+  raw: Buffer;
+  stderr: string;
+  /** What the engine was asked for. */
+  loads: { model: string | undefined; options: LoadOptions }[];
+  asked: GenerateSettings[];
+  closed: number;
+}
+
+export async function runCli(args: readonly string[], world: World = {}): Promise<Ran> {
+  const ran: Ran = { code: -1, stdout: "", raw: Buffer.alloc(0), stderr: "", loads: [], asked: [], closed: 0 };
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const fake: Engine = {
+    load: async (model, options) => {
+      ran.loads.push({ model, options });
+      return fakeDrawer(ran, world);
+    },
+    benchmark: async () => ({ load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3], decode_s: [0.4] }),
+    describeRuntime: async () => [
+      { device: "cpu", works: true, reason: "works" },
+      { device: "webgpu", works: false, reason: "no adapter" },
+    ],
+  };
+  const cli: Cli = {
+    stdout: sink(out),
+    stderr: Object.assign(sink(err), world.terminal && { isTTY: true, columns: 80, rows: 24 }),
+    env: world.env ?? {},
+    signal: world.signal ?? new AbortController().signal,
+    engine: { ...fake, ...world.engine },
+  };
+  ran.code = await run(args, cli);
+  ran.raw = Buffer.concat(out);
+  ran.stdout = ran.raw.toString();
+  ran.stderr = Buffer.concat(err).toString();
+  return ran;
+}
+
+function sink(chunks: Buffer[]): Writable {
+  return new Writable({
+    write(chunk: Buffer, _, done) {
+      chunks.push(Buffer.from(chunk));
+      done();
+    },
+  });
+}
+
+function fakeDrawer(ran: Ran, world: World): Drawer {
+  const resolve = (asked: GenerateSettings): ResolvedSettings => {
+    if (asked.clipSkip === 99) throw new InputError("clip skip is 99; it has to be a whole number from 1 to 12.");
+    return {
+      prompt: asked.prompt,
+      negativePrompt: asked.negativePrompt ?? "",
+      steps: asked.steps ?? 3,
+      width: asked.width ?? 16,
+      height: asked.height ?? 24,
+      guidance: asked.guidance ?? 7,
+      guidanceRescale: asked.guidanceRescale ?? 0,
+      guidanceInterval: asked.guidanceInterval ?? [0, 1],
+      sampler: asked.sampler ?? "PNDMScheduler",
+      schedule: asked.schedule ?? "",
+      eta: asked.eta,
+      seed: asked.seed ?? 1234,
+      rng: asked.rng ?? "cpu",
+      count: asked.count ?? 1,
+      noise: asked.noise ?? "each",
+      clipSkip: asked.clipSkip,
+      model: "inkdrop-256",
+    };
+  };
+  return {
+    model: "inkdrop-256",
+    device: "cpu",
+    resolve,
+    stream: (asked) => {
+      ran.asked.push(asked);
+      return fakeEvents(asked, resolve(asked), world);
+    },
+    close: async () => void ran.closed++,
+  };
+}
+
+async function* fakeEvents(
+  asked: GenerateSettings,
+  settings: ResolvedSettings,
+  { milliseconds = 0, dropped = "", uncond = true }: World,
+): AsyncGenerator<GenerateEvent> {
+  const { width, height, steps, count } = settings;
+  const latents = float32(
+    [1, 4, height / 8, width / 8],
+    Float32Array.from({ length: (width * height) / 16 }, (_, i) => i),
+  );
+  const pixels = float32(
+    [1, 3, height, width],
+    Float32Array.from({ length: 3 * width * height }, (_, i) => (i % 50) / 49),
+  );
+  const preview = asked.preview ? pictureFromPixels(pixels) : undefined;
+  const tokens = int64([1, 77], Array(77).fill(1));
+  const embedding = float32([1, 77, 2], new Float32Array(154));
+  yield { type: "model", model: settings.model, device: "cpu", seconds: 0.5 };
+  yield { type: "tokens", cond: tokens, ...(uncond && { uncond: tokens }), dropped };
+  yield { type: "embeddings", cond: embedding, ...(uncond && { uncond: embedding }) };
+  for (let picture = 0; picture < count; picture++) {
+    const seed = settings.seed + picture;
+    yield {
+      type: "start",
+      picture,
+      seed,
+      noise: latents,
+      initNoiseSigma: 2,
+      timesteps: [3, 2, 1],
+      sigmas: [3, 2, 1, 0],
+    };
+    for (let call = 0; call < steps; call++) {
+      await new Promise((done) => setTimeout(done, milliseconds));
+      asked.signal?.throwIfAborted();
+      const secondsLeft = steps - call;
+      yield {
+        type: "step",
+        picture,
+        call,
+        calls: steps,
+        timestep: 3 - call,
+        sigma: 3 - call,
+        latents,
+        prediction: latents,
+        x0: latents,
+        preview,
+        secondsLeft,
+      };
+    }
+    yield { type: "decode", picture, secondsLeft: 1 };
+    const image = pictureFromPixels(pixels);
+    yield {
+      type: "image",
+      picture,
+      image,
+      pixels,
+      settings: { ...settings, seed, modelHash: "0123456789" },
+      seconds: 2,
+    };
+  }
+}
