@@ -50,8 +50,9 @@ export async function describeFolder(folder: string): Promise<Description> {
   const [unet, textEncoder, vae] = await Promise.all(
     ["unet", "text_encoder", "vae"].map((name) => readConfig(join(folder, name))),
   );
-  checkClassName(join(folder, "unet", "config.json"), "unet", unet!["_class_name"]);
-  checkClassName(join(folder, "vae", "config.json"), "vae", vae!["_class_name"]);
+  for (const [name, config] of Object.entries({ unet: unet!, vae: vae! })) {
+    checkClassName(join(folder, name, "config.json"), "_class_name", config["_class_name"], CLASSES[name]!);
+  }
   const tokenizer = await readTokenizer(join(folder, "tokenizer"));
   checkVocabSize(tokenizer, textLayout(textEncoder!, join(folder, "text_encoder", "config.json")).vocab_size, folder);
   const scheduler = await readJson(join(folder, "scheduler", "scheduler_config.json"));
@@ -107,20 +108,18 @@ async function checkIndex(folder: string): Promise<void> {
         "only the classes of diffusers and transformers that are built in here are.",
     );
   }
-  if (!PIPELINES.includes(String(pipeline))) throw unsupported(path, "_class_name", pipeline, PIPELINES);
-  for (const [name, [, type]] of components) checkClassName(path, name, type);
+  checkClassName(path, "_class_name", pipeline, PIPELINES);
+  for (const [name, [, type]] of components) {
+    if (Object.hasOwn(CLASSES, name)) checkClassName(path, name, type, CLASSES[name]!);
+  }
 }
 
 function isForeign(name: string, library: unknown): boolean {
   return Object.hasOwn(CLASSES, name) && library !== "diffusers" && library !== "transformers";
 }
 
-function checkClassName(path: string, component: string, type: unknown): void {
-  const known = Object.hasOwn(CLASSES, component) ? CLASSES[component]! : [String(type)];
-  if (!known.includes(String(type))) throw unsupported(path, component, type, known);
-}
-
-function unsupported(path: string, key: string, value: unknown, known: readonly string[]): InputError {
+function checkClassName(path: string, key: string, value: unknown, known: readonly string[]): void {
+  if (known.includes(String(value))) return;
   const what = value === undefined ? "is missing" : `is ${JSON.stringify(value)}, which is not supported`;
-  return new InputError(`${path}: "${key}" ${what}. Supported: ${known.join(", ")}.`);
+  throw new InputError(`${path}: "${key}" ${what}. Supported: ${known.join(", ")}.`);
 }

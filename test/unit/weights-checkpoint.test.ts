@@ -97,7 +97,7 @@ describe("folders", () => {
     [
       "another VAE",
       (copy) => edit(join(copy, "vae", "config.json"), { _class_name: "VQModel" }),
-      /"vae" is "VQModel".*AutoencoderTiny/,
+      /vae\/config\.json: "_class_name" is "VQModel".*AutoencoderTiny/,
     ],
     [
       "no such block",
