@@ -1,0 +1,164 @@
+import { classes, type DiffusersClass } from "./classes.ts";
+import { type Denoiser, discreteDenoiser, edmDenoiser } from "./denoiser.ts";
+import { tableOf } from "./layout.ts";
+import { type Level, ratioOf } from "./level.ts";
+import type { PredictionType } from "./noise.ts";
+import { resolveOptions, type SchedulerConfig } from "./options.ts";
+import type { Estimate, Journey, Walker } from "./sampler.ts";
+import { combine } from "./vector.ts";
+
+/**
+ * The network as sampling sees it: its raw prediction (after guidance) for an input `x` that is already scaled, at
+ * timestep `t`, which may be fractional.
+ */
+export type Predict = (x: Float32Array, t: number) => Promise<Float32Array>;
+
+/** One network call and what the sampler made of it. */
+export interface WalkStep {
+  /** Which call, from 0. */
+  readonly call: number;
+  /** Which step of the schedule it belongs to, from 0; two-stage samplers make two calls in a step. */
+  readonly step: number;
+  readonly timestep: number;
+  /** Noise-to-signal ratio √((1 − ᾱ)/ᾱ) at which the network was asked. */
+  readonly sigma: number;
+  /**
+   * Latents after this call, as diffusers' scheduler of that name holds them. They may be changed in place before the
+   * next call (inpainting does): the walk goes on from what it finds.
+   */
+  readonly latents: Float32Array;
+  /** The network's output. */
+  readonly prediction: Float32Array;
+  /** The clean latents that the sampler read out of it. */
+  readonly x0: Float32Array;
+}
+
+/** A schedule and a sampler, bound together and ready to go. */
+export interface Walk {
+  /** The names that were meant, in their canonical spelling. */
+  readonly sampler: string;
+  readonly schedule: string;
+  /** One per network call. */
+  readonly timesteps: readonly number[];
+  /** As the scheduler holds them, or √((1 − ᾱ)/ᾱ) where it has none. */
+  readonly sigmas: readonly number[];
+  /** The initial latents are standard normal noise times this. */
+  readonly initNoiseSigma: number;
+  /** Network calls. A guess for DPM adaptive, which decides on its way. */
+  readonly calls: number;
+  /** `x0` with noise up to the level of the first call: the start of image-to-image. */
+  addNoise(x0: Float32Array, noise: Float32Array): Float32Array;
+  /** Walks from `initial` = noise · initNoiseSigma. `drawNoise` gives fresh standard normal noise of the same size. */
+  run(predict: Predict, initial: Float32Array, drawNoise: () => Float32Array): AsyncGenerator<WalkStep, void, void>;
+}
+
+export interface WalkOptions {
+  /** A diffusers class or an A1111 sampler; default: the config's `_class_name`. */
+  sampler?: string;
+  schedule?: string;
+  steps: number;
+  /** DDIM's and the ancestral samplers' share of fresh noise, ≥ 0. */
+  eta?: number;
+  /** The checkpoint's scheduler_config.json. */
+  config: SchedulerConfig;
+  /** Overrides what the config says. */
+  predictionType?: PredictionType;
+  /** The first step to take, for image-to-image; the earlier ones are left out. */
+  begin?: number;
+  /** Timesteps in place of `steps`, for the classes that take them. */
+  timesteps?: readonly number[];
+  /** Pictures in the latents; only thresholding looks at it. */
+  batch?: number;
+}
+
+/** Everything that a walk needs, whichever family it comes from. */
+export interface Plan {
+  readonly sampler: string;
+  readonly schedule: string;
+  readonly levels: readonly Level[];
+  readonly sigmas: readonly number[];
+  readonly initNoiseSigma: number;
+  readonly denoiser: Denoiser;
+  walk(journey: Journey, begin: number): Walker;
+}
+
+/**
+ * Binds a sampler to a schedule. Throws a RangeError or TypeError that says what is wrong and what is allowed: unknown
+ * names, options out of range, more steps than there are timesteps.
+ */
+export function createWalk(options: WalkOptions): Walk {
+  const plan = diffusersPlan(options);
+  const { begin = 0 } = options;
+  const levels = plan.levels.slice(begin);
+  const start = (x: Float32Array, noise: () => Float32Array): Walker =>
+    plan.walk({ x, levels, noise, interpret: plan.denoiser.interpret }, begin);
+  const asked = rehearse(start);
+  const timesteps = asked.map((level) => plan.denoiser.timestepOf(level));
+
+  return {
+    sampler: plan.sampler,
+    schedule: plan.schedule,
+    timesteps,
+    sigmas: plan.sigmas,
+    initNoiseSigma: plan.initNoiseSigma,
+    calls: asked.length,
+    addNoise: (x0, noise) => combine([levels[0]!.alpha, x0], [levels[0]!.sigma, noise]),
+    run: (predict, initial, drawNoise) => run(plan.denoiser, start(initial, drawNoise), predict),
+  };
+}
+
+/** The levels of all network calls, found by walking latents of no size. */
+function rehearse(start: (x: Float32Array, noise: () => Float32Array) => Walker): Level[] {
+  const nothing = new Float32Array(0);
+  const answer: Estimate = { x0: nothing, epsilon: nothing, prediction: nothing };
+  const walker = start(nothing, () => nothing);
+  const levels: Level[] = [];
+  for (let turn = walker.next(); !turn.done; turn = walker.next(answer)) levels.push(turn.value.level);
+  return levels;
+}
+
+async function* run(denoiser: Denoiser, walker: Walker, predict: Predict): AsyncGenerator<WalkStep, void, void> {
+  let turn = walker.next();
+  for (let call = 0; !turn.done; call++) {
+    const { x, level, step } = turn.value;
+    const timestep = denoiser.timestepOf(level);
+    const prediction = await predict(denoiser.scaleInput(x, level), timestep);
+    if (prediction.length !== x.length) {
+      throw new RangeError(
+        `The network answered call ${call} with ${prediction.length} numbers for ${x.length} latents.`,
+      );
+    }
+    const estimate = { ...denoiser.interpret(prediction, x, level), prediction };
+    turn = walker.next(estimate);
+    const latents = turn.done ? turn.value : turn.value.x;
+    yield { call, step, timestep, sigma: ratioOf(level), latents, prediction, x0: estimate.x0 };
+  }
+}
+
+function diffusersPlan(options: WalkOptions): Plan {
+  const name = options.sampler ?? String(options.config["_class_name"]);
+  const found: DiffusersClass | undefined = classes[name as keyof typeof classes];
+  if (!found) throw new RangeError(`Unknown sampler ${name}. Known: ${Object.keys(classes).join(", ")}.`);
+  const overrides: SchedulerConfig = {
+    ...(options.predictionType && { prediction_type: options.predictionType }),
+    ...(options.eta !== undefined && { eta: options.eta }),
+  };
+  const settings = resolveOptions(name, found.defaults, options.config, overrides);
+  const setup = found.setUp(settings, options.steps, options.timesteps && [...options.timesteps]);
+  return {
+    ...setup,
+    sampler: name,
+    denoiser: found.edm
+      ? edmDenoiser({ predictionType: settings.prediction_type, sigmaData: settings.sigma_data })
+      : discreteDenoiser({
+          predictionType: settings.prediction_type,
+          table: tableOf(settings),
+          clip: settings.clip_sample ? settings.clip_sample_range : undefined,
+          thresholding: settings.thresholding
+            ? { ratio: settings.dynamic_thresholding_ratio, max: settings.sample_max_value }
+            : undefined,
+          keepEpsilon: found.keepEpsilon?.(settings),
+          batch: options.batch,
+        }),
+  };
+}
