@@ -115,7 +115,7 @@ async function checkIndex(folder: string): Promise<void> {
 }
 
 function isForeign(name: string, library: unknown): boolean {
-  return Object.hasOwn(CLASSES, name) && library !== "diffusers" && library !== "transformers";
+  return Object.hasOwn(CLASSES, name) && ![null, "diffusers", "transformers"].includes(library as string | null);
 }
 
 function checkClassName(path: string, key: string, value: unknown, known: readonly string[]): void {
