@@ -1,4 +1,4 @@
-import { Format, SingleBar } from "cli-progress";
+import progress from "cli-progress";
 import type { GenerateEvent } from "../pipelines/events.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./errors.ts";
@@ -11,7 +11,7 @@ import { describe, printPath, type Reporter, type ReporterOptions, timeLeft } fr
  */
 export function barReporter(cli: Cli, { count, preview }: ReporterOptions): Reporter {
   const { stderr, env } = cli;
-  let bar: SingleBar | undefined;
+  let bar: progress.SingleBar | undefined;
   let rows = 0;
   let waiting = false;
   const held: string[] = [];
@@ -37,10 +37,10 @@ export function barReporter(cli: Cli, { count, preview }: ReporterOptions): Repo
   const start = (total: number): void => {
     if (waiting) wait("");
     stderr.write("\n".repeat(rows));
-    bar = new SingleBar({
+    bar = new progress.SingleBar({
       stream: stderr as NodeJS.WritableStream,
       format: (options, params, payload: { text: string }) =>
-        `${Format.BarFormat(params.progress, options)} ${params.value}/${params.total} ${payload.text}`,
+        `${progress.Format.BarFormat(params.progress, options)} ${params.value}/${params.total} ${payload.text}`,
       barCompleteChar: "█",
       barIncompleteChar: "░",
       barsize: Math.max(8, Math.min(32, (stderr.columns ?? 80) - 44)),

@@ -34,6 +34,7 @@ export function createProgram(cli: Cli): Command {
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .showSuggestionAfterError(true)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => cli.stdout.write(text),
@@ -49,7 +50,7 @@ export function createProgram(cli: Cli): Command {
   // The default command's options are the ones that people look for first.
   program.addHelpText("after", () => {
     const help = main.helpInformation();
-    return `\n${help.slice(help.indexOf(PICTURE))}${EXAMPLES}`;
+    return `\n${help.slice(help.indexOf(PICTURE), help.lastIndexOf("\nOptions:\n"))}${EXAMPLES}`;
   });
   return program;
 }

@@ -14,6 +14,7 @@ interface BenchOptions {
 /** `inkling bench`: how long each part of a picture takes here. */
 export function bench(command: Command, cli: Cli): void {
   command
+    .summary("measure how long each part of a picture takes")
     .description("Measures load, text encoder, steps and decoder; the last line is JSON, in seconds.")
     .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")
     .option("--size <n>", "pixels of a side, a multiple of 8", side, 256)

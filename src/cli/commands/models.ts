@@ -6,6 +6,7 @@ import { table } from "../table.ts";
 /** `inkling models`: the names that --model takes, and which of them are on this machine. */
 export function models(command: Command, cli: Cli): void {
   command
+    .summary("list the models that have a name")
     .description("Lists the models that have a name, and where they are on this machine.")
     .option("--json", "as JSON")
     .action(async ({ json }: { json?: boolean }) => {

@@ -6,6 +6,7 @@ import { table } from "../table.ts";
 /** `inkling samplers`: the names that --sampler and --schedule take. */
 export function samplers(command: Command, cli: Cli): void {
   command
+    .summary("list samplers and noise schedules")
     .description("Lists the samplers and noise schedules that can be named.")
     .option("--json", "as JSON")
     .action(async ({ json }: { json?: boolean }) => {

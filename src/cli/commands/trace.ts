@@ -5,6 +5,7 @@ import { addDrawingOptions, type DrawingOptions } from "../options.ts";
 /** `inkling trace`: every number on the way to a picture, to compare with another program's. */
 export function trace(command: Command, cli: Cli): void {
   addDrawingOptions(command)
+    .summary("write every number on the way to a picture to a file")
     .description(
       "Draws one picture and writes every number on its way to a .safetensors file: tokens, embeddings, noise, " +
         "timesteps, sigmas, prediction.K and latents.K of each call, image.",
