@@ -10,8 +10,12 @@ import { jsonLine } from "./json.ts";
 import { table } from "./table.ts";
 
 /** Tells about a picture or a model, whichever `name` is. */
-export async function info(name: string, { json }: { json?: boolean }, cli: Cli): Promise<void> {
-  const report = (await isPicture(name)) ? await pictureReport(name, cli) : await modelReport(name, cli);
+export async function info(
+  name: string,
+  { json, config }: { json?: boolean; config?: string },
+  cli: Cli,
+): Promise<void> {
+  const report = (await isPicture(name)) ? await pictureReport(name, cli) : await modelReport(name, config, cli);
   await write(cli.stdout, json ? jsonLine(report.data) : report.text);
 }
 
@@ -56,9 +60,9 @@ async function pictureReport(path: string, cli: Cli): Promise<Report> {
   return { data, text: table(rows.map(([key, value]) => [oneLine(key!), oneLine(value!)])) };
 }
 
-async function modelReport(name: string, cli: Cli): Promise<Report> {
+async function modelReport(name: string, config: string | undefined, cli: Cli): Promise<Report> {
   const found = await resolveModel(name, cli.env);
-  const parts = await openParts(found.path);
+  const parts = await openParts(found.path, config);
   const networks = Object.entries(parts.networks).map(([part, model]) => ({ part, ...describePart(model) }));
   const { networks: _, notes, ...facts } = parts;
   const data = { ...found, ...facts, networks };
@@ -81,11 +85,11 @@ interface Parts {
 }
 
 /** A checkpoint, or a folder with one network in it (a VAE, say). */
-async function openParts(path: string): Promise<Parts> {
+async function openParts(path: string, config: string | undefined): Promise<Parts> {
   const alone = await stat(`${path}/config.json`).catch(() => undefined);
   const whole = await stat(`${path}/model_index.json`).catch(() => undefined);
   if (alone && !whole) return { networks: { network: await openModelPart(path) }, notes: [] };
-  const { layout, unet, textEncoder, vae, scheduler, notes, hash } = await openCheckpoint(path);
+  const { layout, unet, textEncoder, vae, scheduler, notes, hash } = await openCheckpoint(path, { config });
   const size = Number(unet.config["sample_size"]) * 8;
   return {
     layout,

@@ -1,38 +1,35 @@
 import type { GenerateSettings } from "../pipelines/settings.ts";
+import { InputError } from "../tensor/index.ts";
 import { UsageError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 
-/** A name that an option takes. */
-export interface Named {
-  readonly name: string;
-  readonly about: string;
-  /** Other spellings that are accepted. */
-  readonly aliases: readonly string[];
-}
-
-export async function listSamplers(): Promise<readonly Named[]> {
-  return [];
-}
-
-export async function listSchedules(): Promise<readonly Named[]> {
-  return [];
-}
-
 /**
- * Looks names up before a model is loaded, which may take minutes.
+ * Looks up the names of sampler and schedule before a model is loaded, which may take minutes.
  *
  * @throws UsageError naming the nearest one
  */
 export async function checkNames({ sampler, schedule }: GenerateSettings): Promise<void> {
-  if (sampler) check("sampler", sampler, await listSamplers());
-  if (schedule) check("schedule", schedule, await listSchedules());
+  if (!sampler && !schedule) return;
+  const { findSampler, findSchedule, samplers, schedules } = await import("../diffusion/registry.ts");
+  if (sampler) check("sampler", sampler, findSampler, samplers);
+  if (schedule) check("schedule", schedule, findSchedule, schedules);
 }
 
-function check(kind: string, name: string, all: readonly Named[]): void {
-  const spellings = all.flatMap((entry) => [entry.name, ...entry.aliases]);
-  const plain = (text: string): string => text.toLowerCase();
-  if (all.length === 0 || spellings.some((spelling) => plain(spelling) === plain(name))) return;
-  const near = nearest(name, spellings);
-  const hint = near ? ` (Did you mean "${near}"?)` : "";
-  throw new UsageError(`there is no ${kind} "${name}"${hint}: \`inkling samplers\` lists them`);
+function check(
+  kind: string,
+  name: string,
+  find: (name: string) => unknown,
+  all: readonly { name: string; aliases: readonly string[] }[],
+): void {
+  try {
+    find(name);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const near = nearest(
+      name,
+      all.flatMap((entry) => [entry.name, ...entry.aliases]),
+    );
+    const hint = near ? ` (Did you mean "${near}"?)` : "";
+    throw new UsageError(`there is no ${kind} "${name}"${hint}; \`inkling samplers\` lists them`, { cause: error });
+  }
 }

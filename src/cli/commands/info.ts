@@ -7,6 +7,9 @@ export function info(command: Command, cli: Cli): void {
     .summary("what a picture was drawn with, or what a model consists of")
     .description("Tells what a picture was drawn with, or what a model consists of.")
     .argument("<picture or model>", "a PNG, JPEG or WebP file, a checkpoint, or a name of `inkling models`")
+    .option("--config <folder>", "checkpoint folder whose configs belong to a single file")
     .option("--json", "as JSON")
-    .action(async (name: string, options: { json?: boolean }) => (await import("../info.ts")).info(name, options, cli));
+    .action(async (name: string, options: { json?: boolean; config?: string }) =>
+      (await import("../info.ts")).info(name, options, cli),
+    );
 }

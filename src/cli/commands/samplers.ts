@@ -10,13 +10,29 @@ export function samplers(command: Command, cli: Cli): void {
     .description("Lists the samplers and noise schedules that can be named.")
     .option("--json", "as JSON")
     .action(async ({ json }: { json?: boolean }) => {
-      const { listSamplers, listSchedules } = await import("../names.ts");
-      const [all, schedules] = [await listSamplers(), await listSchedules()];
-      if (json) return write(cli.stdout, jsonLine({ samplers: all, schedules }));
-      const rows = (entries: typeof schedules) => table(entries.map(({ name, about }) => [`  ${name}`, about]));
+      const { samplers, schedules } = await import("../../diffusion/registry.ts");
+      if (json) return write(cli.stdout, jsonLine({ samplers: samplers.map(known), schedules: schedules.map(plain) }));
+      const list = (entries: readonly { name: string; description: string }[]): string =>
+        table(entries.map(({ name, description }) => [`  ${name}`, description]));
+      const family = (wanted: string): string => list(samplers.filter((sampler) => sampler.family === wanted));
       await write(
         cli.stdout,
-        `Samplers (--sampler):\n${rows(all)}\nNoise schedules for A1111's samplers (--schedule):\n${rows(schedules)}`,
+        `Samplers of A1111's web UI (--sampler), with k-diffusion's numbers:\n${family("a1111")}\n` +
+          `Samplers of diffusers, with its numbers:\n${family("diffusers")}\n` +
+          `Noise schedules (--schedule):\n${list(schedules)}\n` +
+          "Case, spaces, - and _ do not matter. `inkling samplers --json` tells which schedules each sampler walks.\n",
       );
     });
+}
+
+function plain({ name, aliases, description }: { name: string; aliases: readonly string[]; description: string }) {
+  return { name, aliases, description };
+}
+
+type Sampler = typeof import("../../diffusion/registry.ts")["samplers"][number];
+
+/** What is told about a sampler; not how it is run. */
+function known(sampler: Sampler) {
+  const { family, stochastic, callsPerStep, takesEta, schedules } = sampler;
+  return { ...plain(sampler), family, stochastic, callsPerStep, takesEta, schedules };
 }
