@@ -4,6 +4,26 @@ import { type Spacing, spacings } from "./spacing.ts";
 /** A checkpoint's scheduler_config.json, or what was read of it. Keys that a sampler does not know are left alone. */
 export type SchedulerConfig = Readonly<Record<string, unknown>>;
 
+/** What a walk is asked to be. */
+export interface WalkOptions {
+  /** A diffusers class or an A1111 sampler; default: the config's `_class_name`. */
+  sampler?: string;
+  schedule?: string;
+  steps: number;
+  /** DDIM's and the ancestral samplers' share of fresh noise, ≥ 0. */
+  eta?: number;
+  /** The checkpoint's scheduler_config.json. */
+  config: SchedulerConfig;
+  /** Overrides what the config says. */
+  predictionType?: PredictionType;
+  /** The first step to take, for image-to-image; the earlier ones are left out. */
+  begin?: number;
+  /** Timesteps in place of `steps`, for the classes that take them. */
+  timesteps?: readonly number[];
+  /** Pictures in the latents; only thresholding looks at it. */
+  batch?: number;
+}
+
 /**
  * Every option that some diffusers class takes, under its published name. A class lists the ones it knows with its own
  * defaults; for the others `neutral` below says "not used".

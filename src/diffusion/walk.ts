@@ -1,10 +1,9 @@
-import { classes, type DiffusersClass } from "./classes.ts";
-import { type Denoiser, discreteDenoiser, edmDenoiser } from "./denoiser.ts";
-import { tableOf } from "./layout.ts";
+import { InputError } from "../tensor/index.ts";
+import type { Denoiser } from "./denoiser.ts";
 import { type Level, ratioOf } from "./level.ts";
-import type { PredictionType } from "./noise.ts";
-import { resolveOptions, type SchedulerConfig } from "./options.ts";
-import type { Estimate, Journey, Walker } from "./sampler.ts";
+import type { WalkOptions } from "./options.ts";
+import { planWalk } from "./plan.ts";
+import type { Estimate, Walker } from "./sampler.ts";
 import { combine } from "./vector.ts";
 
 /**
@@ -52,43 +51,16 @@ export interface Walk {
   run(predict: Predict, initial: Float32Array, drawNoise: () => Float32Array): AsyncGenerator<WalkStep, void, void>;
 }
 
-export interface WalkOptions {
-  /** A diffusers class or an A1111 sampler; default: the config's `_class_name`. */
-  sampler?: string;
-  schedule?: string;
-  steps: number;
-  /** DDIM's and the ancestral samplers' share of fresh noise, ≥ 0. */
-  eta?: number;
-  /** The checkpoint's scheduler_config.json. */
-  config: SchedulerConfig;
-  /** Overrides what the config says. */
-  predictionType?: PredictionType;
-  /** The first step to take, for image-to-image; the earlier ones are left out. */
-  begin?: number;
-  /** Timesteps in place of `steps`, for the classes that take them. */
-  timesteps?: readonly number[];
-  /** Pictures in the latents; only thresholding looks at it. */
-  batch?: number;
-}
-
-/** Everything that a walk needs, whichever family it comes from. */
-export interface Plan {
-  readonly sampler: string;
-  readonly schedule: string;
-  readonly levels: readonly Level[];
-  readonly sigmas: readonly number[];
-  readonly initNoiseSigma: number;
-  readonly denoiser: Denoiser;
-  walk(journey: Journey, begin: number): Walker;
-}
-
 /**
  * Binds a sampler to a schedule. Throws a RangeError or TypeError that says what is wrong and what is allowed: unknown
  * names, options out of range, more steps than there are timesteps.
  */
 export function createWalk(options: WalkOptions): Walk {
-  const plan = diffusersPlan(options);
+  const plan = planWalk(options);
   const { begin = 0 } = options;
+  if (begin >= plan.levels.length - 1) {
+    throw new InputError(`Step ${begin} does not exist: the walk has ${plan.levels.length - 1}, counted from 0.`);
+  }
   const levels = plan.levels.slice(begin);
   const start = (x: Float32Array, noise: () => Float32Array): Walker =>
     plan.walk({ x, levels, noise, interpret: plan.denoiser.interpret }, begin);
@@ -133,32 +105,4 @@ async function* run(denoiser: Denoiser, walker: Walker, predict: Predict): Async
     const latents = turn.done ? turn.value : turn.value.x;
     yield { call, step, timestep, sigma: ratioOf(level), latents, prediction, x0: estimate.x0 };
   }
-}
-
-function diffusersPlan(options: WalkOptions): Plan {
-  const name = options.sampler ?? String(options.config["_class_name"]);
-  const found: DiffusersClass | undefined = classes[name as keyof typeof classes];
-  if (!found) throw new RangeError(`Unknown sampler ${name}. Known: ${Object.keys(classes).join(", ")}.`);
-  const overrides: SchedulerConfig = {
-    ...(options.predictionType && { prediction_type: options.predictionType }),
-    ...(options.eta !== undefined && { eta: options.eta }),
-  };
-  const settings = resolveOptions(name, found.defaults, options.config, overrides);
-  const setup = found.setUp(settings, options.steps, options.timesteps && [...options.timesteps]);
-  return {
-    ...setup,
-    sampler: name,
-    denoiser: found.edm
-      ? edmDenoiser({ predictionType: settings.prediction_type, sigmaData: settings.sigma_data })
-      : discreteDenoiser({
-          predictionType: settings.prediction_type,
-          table: tableOf(settings),
-          clip: settings.clip_sample ? settings.clip_sample_range : undefined,
-          thresholding: settings.thresholding
-            ? { ratio: settings.dynamic_thresholding_ratio, max: settings.sample_max_value }
-            : undefined,
-          keepEpsilon: found.keepEpsilon?.(settings),
-          batch: options.batch,
-        }),
-  };
 }

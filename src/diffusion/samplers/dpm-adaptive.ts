@@ -1,7 +1,7 @@
 import { dpmSolverStep } from "../dpm-solver.ts";
 import { ancestralStep, exploding } from "../level.ts";
 import type { Journey, Walker } from "../sampler.ts";
-import { combine } from "../vector.ts";
+import { combine, slope } from "../vector.ts";
 
 export interface DpmAdaptiveOptions {
   /** 2 or 3: the order of the solver; the error is judged against one order less. */
@@ -38,7 +38,8 @@ export function* dpmAdaptive(journey: Journey, options: DpmAdaptiveOptions = {})
     const [here, next] = [exploding(Math.exp(-lambda)), exploding(Math.exp(-target))];
     const aim = eta > 0 ? exploding(Math.max(ancestralStep(here, next, eta).down, Math.exp(-end))) : next;
     const up = Math.sqrt(next.sigma ** 2 - aim.sigma ** 2);
-    const { epsilon } = yield { x, level: here, step };
+    const { x0 } = yield { x, level: here, step };
+    const epsilon = slope(x, x0, here.sigma);
     const { x: high, lower: low } = yield* dpmSolverStep({ x, epsilon, from: here, to: aim, order, step });
 
     const error = relativeError(low, high, previous, { atol, rtol });

@@ -1,7 +1,7 @@
 import { dpmSolverStep } from "../dpm-solver.ts";
 import { ancestralStep, exploding } from "../level.ts";
 import type { Journey, Walker } from "../sampler.ts";
-import { combine, linspace } from "../vector.ts";
+import { combine, linspace, slope } from "../vector.ts";
 
 export interface DpmFastOptions {
   /** Network calls in all; default one per level that the journey names. */
@@ -27,10 +27,11 @@ export function* dpmFast(journey: Journey, options: DpmFastOptions = {}): Walker
     // With noise, aim below the next level, though never below the end, and let the noise bring x up to it.
     const aim = exploding(Math.max(ancestralStep(here, next, eta).down, end));
     const up = eta > 0 ? Math.sqrt(next.sigma ** 2 - aim.sigma ** 2) : 0;
-    const first = yield { x, level: here, step };
+    const { x0 } = yield { x, level: here, step };
+    const epsilon = slope(x, x0, here.sigma);
     const taken = yield* dpmSolverStep({
       x,
-      epsilon: first.epsilon,
+      epsilon,
       from: here,
       to: eta > 0 ? aim : next,
       order,

@@ -13,5 +13,7 @@ export interface VpOptions {
  */
 export function vp({ steps }: Pick<ScheduleRequest, "steps">, options: VpOptions = {}): number[] {
   const { betaD = 19.9, betaMin = 0.1, epsS = 1e-3 } = options;
-  return linspace(1, epsS, steps).map((t) => Math.sqrt(Math.expm1((betaD * t * t) / 2 + betaMin * t)));
+  const { fround } = Math;
+  // Not expm1: the reference subtracts in float32, and its least sigma holds that rounding.
+  return linspace(1, epsS, steps).map((t) => Math.sqrt(fround(Math.exp((betaD * t * t) / 2 + betaMin * t)) - 1));
 }
