@@ -31,7 +31,7 @@ export async function draw(
     drawer = await cli.engine.load(wish.model, {
       device: await deviceOf(options.device),
       threads: options.threads,
-      prediction: options.prediction,
+      prediction: wish.prediction,
       vae: options.vae,
       config: options.config,
       signal,

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { encodePicture, type PictureFormat } from "../image/encode.ts";
 import { writeInfotext } from "../image/infotext.ts";
 import type { Cli } from "./cli.ts";
@@ -45,7 +46,11 @@ export async function generate(words: readonly string[], options: GenerateOption
       // The model's own size may be larger than was thought above.
       onResolved: ({ width, height }) => destination.check(pictureBytes(width, height)),
       onImage: async ({ image, settings, picture }) => {
-        const infotext = writeInfotext(settings, { VAE: options.vae, Version: `inkling ${version()}` });
+        const infotext = writeInfotext(settings, {
+          VAE: options.vae && basename(options.vae),
+          Prediction: wish.prediction,
+          Version: `inkling ${version()}`,
+        });
         const bytes = await encodePicture(image, destination.format, infotext, { onNote });
         cli.signal.throwIfAborted();
         reporter.saved(picture, await destination.save(bytes, picture, settings.seed));

@@ -1,9 +1,10 @@
 import { basename } from "node:path";
-import { type InfotextSettings, parseInfotext } from "../image/infotext.ts";
+import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
 import type { GenerateSettings } from "../pipelines/settings.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { InputError } from "../tensor/index.ts";
+import { type PredictionType, predictionTypes } from "../weights/prediction.ts";
 import type { Cli } from "./cli.ts";
 import { UsageError } from "./errors.ts";
 import { checkNames } from "./names.ts";
@@ -14,7 +15,11 @@ import type { DrawingOptions } from "./options.ts";
 export interface Wish {
   readonly settings: GenerateSettings;
   readonly model: string | undefined;
+  readonly prediction: PredictionType | undefined;
 }
+
+/** Fields of an infotext that change the picture and cannot be taken over. */
+const NOT_TAKEN = ["VAE", "Denoising strength", "Hires upscale", "Variation seed", "ENSD", "Lora hashes", "TI hashes"];
 
 /**
  * The settings of a command line. Those of the `--from` picture come first, explicit flags win.
@@ -27,7 +32,8 @@ export async function wishOf(
   cli: Pick<Cli, "env">,
   onNote: (line: string) => void,
 ): Promise<Wish> {
-  const { model: drawnWith, modelHash: _, ...from } = options.from ? await readSettings(options.from, onNote) : {};
+  const { settings: taken = {}, fields } = options.from ? await readSettings(options.from, options, onNote) : {};
+  const { model: drawnWith, modelHash: _, ...from } = taken;
   const prompt = words.length > 0 ? words.join(" ") : from.prompt;
   if (prompt === undefined) {
     throw new UsageError('no prompt is given: write inkling "a lady with blue eyes", or "" to draw without one');
@@ -50,18 +56,25 @@ export async function wishOf(
   const settings: GenerateSettings = { ...from, ...flags, prompt };
   if (options.seed === "random") delete settings.seed;
   await checkNames(settings);
-  return { settings, model: options.model ?? (await modelOf(drawnWith, options.from, cli)) };
+  return {
+    settings,
+    model: options.model ?? (await modelOf(drawnWith, options.from, cli)),
+    prediction: options.prediction ?? predictionTypes.find((type) => type === fields?.get("Prediction")),
+  };
 }
 
-async function readSettings(path: string, onNote: (line: string) => void): Promise<InfotextSettings> {
+/** What a picture says, and a note for whatever of it will not come out the same. */
+async function readSettings(path: string, options: DrawingOptions, onNote: (line: string) => void): Promise<Infotext> {
   const { infotext, notes } = readMetadata(await readPictureFile(path), path);
   for (const note of notes) onNote(note);
   if (infotext === undefined) throw new InputError(`${path} carries no settings, so there is nothing to take over.`);
-  const { fields, settings } = parseInfotext(infotext);
-  if (settings.rng === "cuda" && !fields.has("RNG")) {
+  const found = parseInfotext(infotext);
+  if (found.settings.rng === "cuda" && !found.fields.has("RNG") && !options.rng) {
     onNote(`${path} does not say whose random numbers it was drawn with: CUDA's are taken, as A1111 means it.`);
   }
-  return settings;
+  const lost = NOT_TAKEN.filter((field) => found.fields.has(field) && !(field === "VAE" && options.vae));
+  if (lost.length > 0) onNote(`${path} was drawn with what is not taken over (${lost.join(", ")}), so it will differ.`);
+  return found;
 }
 
 /** The model that a picture names, where it can be had here: another one would draw another picture. */

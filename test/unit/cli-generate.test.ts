@@ -235,6 +235,14 @@ describe("--from", () => {
     expect(await readFile(join(folder, "b.png"))).toEqual(await readFile(file));
   });
 
+  it("takes over an overridden prediction, and tells what it cannot take over", async () => {
+    await runCli(["x", "-o", file, "--prediction", "v", "--vae", "/home/me/other-vae", "--model", "m"]);
+    expect((await infotextOf(file)).fields.get("VAE")).toBe("other-vae");
+    const { loads, stderr } = await runCli(["--from", file, "-o", join(folder, "b.png"), "--model", "m"]);
+    expect(loads[0]?.options.prediction).toBe("v_prediction");
+    expect(stderr).toContain("(VAE)");
+  });
+
   it("takes another prompt and a random seed", async () => {
     await writeFile(file, await encodePicture(gradient, "png", infotext));
     const { asked } = await runCli(["a", "tree", "--from", file, "--seed", "-1", "-o", folder]);
