@@ -1,46 +1,61 @@
-import { exponentialStep } from "./exponential-integrator.ts";
 import { exploding, type Level } from "./level.ts";
 import type { Estimate, Question } from "./sampler.ts";
 import { combine, follow, slope } from "./vector.ts";
+
+const { fround } = Math;
 
 export interface DpmSolverStep {
   x: Float32Array;
   /** The noise in x, (x − x0)/sigma: the first stage, already asked for. */
   epsilon: Float32Array;
-  from: Level;
-  to: Level;
+  /** λ = −log sigma where x lies, and where the step ends. */
+  from: number;
+  to: number;
   /** 1–3; `order` − 1 more calls are made. */
   order: number;
   step: number;
 }
 
+/** The exploding level of λ. */
+export function atLambda(lambda: number): Level {
+  return exploding(fround(Math.exp(-lambda)));
+}
+
+/** λ of an exploding level. */
+export function lambdaAt(level: Level): number {
+  return fround(-Math.log(level.sigma));
+}
+
 /**
- * One singlestep DPM-Solver step in the exploding frame (Lu et al. 2022a, algorithms 1 and 2). Returns the third order's
- * by-product as well: `lower`, one order less with the same first stage, from which a step's error is judged. Rounded
- * operation by operation: the shortest steps' errors are nothing but rounding, and step lengths follow from them.
+ * One singlestep DPM-Solver step in the exploding frame (Lu et al. 2022a, algorithms 1 and 2). Returns the higher orders'
+ * by-product as well: `lower`, one order less with the same first stage, from which a step's error is judged.
+ *
+ * λ and latents are rounded to float32 operation by operation. The errors of very short steps are nothing but rounding,
+ * and an adaptive walk's step lengths, hence its picture, follow from them.
  */
 export function* dpmSolverStep(
   request: DpmSolverStep,
 ): Generator<Question, { x: Float32Array; lower: Float32Array }, Estimate> {
   const { x, epsilon, from, to, order, step } = request;
-  const whole = exponentialStep(from, to, "epsilon");
-  const first = follow(x, epsilon, whole.w0);
+  const h = fround(to - from);
+  const { sigma } = atLambda(to);
+  const first = follow(x, epsilon, -sigma * Math.expm1(h));
   if (order === 1) return { x: first, lower: first };
 
   const [r1, r2] = [order === 3 ? 1 / 3 : 1 / 2, 2 / 3];
-  const part = (r: number) => exploding(from.sigma * (to.sigma / from.sigma) ** r);
-  const [s1, s2] = [part(r1), part(r2)];
-  const x1 = follow(x, epsilon, exponentialStep(from, s1, "epsilon").w0);
+  const [h1, h2] = [fround(r1 * h), fround(r2 * h)];
+  const [s1, s2] = [atLambda(fround(from + h1)), atLambda(fround(from + h2))];
+  const x1 = follow(x, epsilon, -s1.sigma * Math.expm1(h1));
   const { x0: clean1 } = yield { x: x1, level: s1, step };
   const bend1 = change(epsilon, slope(x1, clean1, s1.sigma));
-  const second = follow(first, bend1, whole.w0 / (2 * r1));
+  const second = follow(first, bend1, (-sigma * Math.expm1(h)) / (2 * r1));
   if (order === 2) return { x: second, lower: first };
 
-  const to2 = exponentialStep(from, s2, "epsilon");
-  const x2 = follow(follow(x, epsilon, to2.w0), bend1, (to2.w1 * r2) / r1);
+  const onward = follow(x, epsilon, -s2.sigma * Math.expm1(h2));
+  const x2 = follow(onward, bend1, (-s2.sigma * (Math.expm1(h2) / h2 - 1) * r2) / r1);
   const { x0: clean2 } = yield { x: x2, level: s2, step };
   const bend2 = change(epsilon, slope(x2, clean2, s2.sigma));
-  return { x: follow(first, bend2, whole.w1 / r2), lower: second };
+  return { x: follow(first, bend2, (-sigma * (Math.expm1(h) / h - 1)) / r2), lower: second };
 }
 
 function change(from: Float32Array, to: Float32Array): Float32Array {

@@ -1,4 +1,4 @@
-import { dpmSolverStep } from "../dpm-solver.ts";
+import { atLambda, dpmSolverStep, lambdaAt } from "../dpm-solver.ts";
 import { ancestralStep, exploding } from "../level.ts";
 import type { Journey, Walker } from "../sampler.ts";
 import { combine, slope } from "../vector.ts";
@@ -28,19 +28,20 @@ export function* dpmAdaptive(journey: Journey, options: DpmAdaptiveOptions = {})
   const { order = 3, rtol = 0.05, atol = 0.0078, hInit = 0.05, acceptSafety = 0.81 } = options;
   const { eta = 0, sNoise = 1, onAttempt } = options;
   const { levels, noise } = journey;
-  const end = -Math.log(levels.at(-1)!.sigma);
+  const end = lambdaAt(levels.at(-1)!);
   let { x } = journey;
   let previous = x;
-  let lambda = -Math.log(levels[0]!.sigma);
+  let lambda = lambdaAt(levels[0]!);
   let h = hInit;
   for (let step = 0; lambda < end - 1e-5; ) {
-    const target = Math.min(end, lambda + h);
-    const [here, next] = [exploding(Math.exp(-lambda)), exploding(Math.exp(-target))];
-    const aim = eta > 0 ? exploding(Math.max(ancestralStep(here, next, eta).down, Math.exp(-end))) : next;
-    const up = Math.sqrt(next.sigma ** 2 - aim.sigma ** 2);
+    const target = Math.min(end, Math.fround(lambda + h));
+    const [here, next] = [atLambda(lambda), atLambda(target)];
+    // With noise, aim below the target, though never below the end, and let the noise bring x up to it.
+    const aim = eta > 0 ? Math.min(end, lambdaAt(exploding(ancestralStep(here, next, eta).down))) : target;
+    const up = Math.sqrt(next.sigma ** 2 - atLambda(aim).sigma ** 2);
     const { x0 } = yield { x, level: here, step };
     const epsilon = slope(x, x0, here.sigma);
-    const { x: high, lower: low } = yield* dpmSolverStep({ x, epsilon, from: here, to: aim, order, step });
+    const { x: high, lower: low } = yield* dpmSolverStep({ x, epsilon, from: lambda, to: aim, order, step });
 
     const error = relativeError(low, high, previous, { atol, rtol });
     const factor = 1 + Math.atan((1 / (error + 1e-8)) ** (1 / (eta > 0 ? 1.5 : order)) - 1);
