@@ -1,4 +1,4 @@
-import type { ClassName } from "./classes.ts";
+import type { ClassName } from "./diffusers/classes.ts";
 import type { SchedulerOptions } from "./options.ts";
 import type { Journey, Walker } from "./sampler.ts";
 import { dpm2 } from "./samplers/dpm-2.ts";

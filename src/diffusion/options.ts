@@ -1,3 +1,4 @@
+import { InputError } from "../tensor/index.ts";
 import { type BetaSchedule, betaSchedules, type PredictionType, predictionTypes } from "./noise.ts";
 import { type Spacing, spacings } from "./spacing.ts";
 
@@ -140,6 +141,28 @@ const choices: Partial<Record<keyof SchedulerOptions, readonly string[]>> = {
   timestep_type: ["discrete", "continuous"],
   final_sigmas_type: ["zero", "sigma_min"],
   sigma_schedule: ["karras", "exponential"],
+  // A config may come from another class; a name that is not the class's own means its default.
+  algorithm_type: [
+    "dpmsolver++",
+    "dpmsolver",
+    "sde-dpmsolver++",
+    "sde-dpmsolver",
+    "deis",
+    "data_prediction",
+    "noise_prediction",
+  ],
+  solver_type: ["midpoint", "heun", "logrho", "bh1", "bh2"],
+};
+
+const ranges: Partial<Record<keyof SchedulerOptions, readonly [least: number, most: number]>> = {
+  num_train_timesteps: [2, 1e6],
+  steps_offset: [0, 1e6],
+  original_inference_steps: [1, 1e6],
+  solver_order: [1, 3],
+  predictor_order: [1, 3],
+  corrector_order: [1, 3],
+  dynamic_thresholding_ratio: [0, 1],
+  eta: [0, 1],
 };
 
 /** Keys that may be null, or whose kind `neutral` does not show. */
@@ -147,8 +170,8 @@ const loose: readonly (keyof SchedulerOptions)[] = ["trained_betas", "sigma_min"
 
 /**
  * The options of one class, as diffusers' `from_config` finds them: what the checkpoint's config names is kept, the rest
- * takes the class's own defaults, and keys that the class does not know are dropped. Throws a TypeError for a value of
- * the wrong kind.
+ * takes the class's own defaults, and keys that the class does not know are dropped. Throws an InputError for a value
+ * of the wrong kind.
  */
 export function resolveOptions(
   className: string,
@@ -170,12 +193,15 @@ export function resolveOptions(
 function check(className: string, key: keyof SchedulerOptions, value: unknown): void {
   const allowed = choices[key];
   if (allowed && !allowed.includes(value as string)) {
-    throw new TypeError(`${className}: ${key} is ${JSON.stringify(value)}; it must be one of ${allowed.join(", ")}.`);
+    throw new InputError(`${className}: ${key} is ${JSON.stringify(value)}; it must be one of ${allowed.join(", ")}.`);
   }
   const wanted = Array.isArray(neutral[key]) ? "list" : typeof neutral[key];
   const found = Array.isArray(value) ? "list" : typeof value;
   if (!loose.includes(key) && wanted !== found) {
-    throw new TypeError(`${className}: ${key} is ${JSON.stringify(value)}; it must be a ${wanted}.`);
+    throw new InputError(`${className}: ${key} is ${JSON.stringify(value)}; it must be a ${wanted}.`);
   }
-  if (found === "number" && Number.isNaN(value)) throw new TypeError(`${className}: ${key} is not a number.`);
+  const [least, most] = ranges[key] ?? [-Infinity, Infinity];
+  if (found === "number" && !(least <= (value as number) && (value as number) <= most)) {
+    throw new InputError(`${className}: ${key} is ${value}; it must lie between ${least} and ${most}.`);
+  }
 }

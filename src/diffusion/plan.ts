@@ -1,8 +1,8 @@
 import { InputError } from "../tensor/index.ts";
 import type { KSampler } from "./a1111.ts";
-import type { DiffusersClass } from "./classes.ts";
 import { type Denoiser, discreteDenoiser, edmDenoiser } from "./denoiser.ts";
-import { finiteTableOf } from "./layout.ts";
+import type { DiffusersClass } from "./diffusers/class.ts";
+import { finiteTableOf } from "./diffusers/layout.ts";
 import { exploding, type Level } from "./level.ts";
 import { resolveOptions, type SchedulerConfig, type SchedulerOptions, type WalkOptions } from "./options.ts";
 import { findEntry, findSchedule, type SamplerEntry } from "./registry.ts";
@@ -39,7 +39,6 @@ export function planWalk(options: WalkOptions): Plan {
 function checkNumbers({ steps, eta, begin = 0, timesteps }: WalkOptions, entry: SamplerEntry): void {
   if (!Number.isInteger(steps) || steps < 1) throw new InputError(`Steps must be a whole number from 1, not ${steps}.`);
   if (eta !== undefined && !entry.takesEta) throw new InputError(`${entry.name} takes no eta.`);
-  if (eta !== undefined && !(eta >= 0 && eta <= 1)) throw new InputError(`eta must lie between 0 and 1, not ${eta}.`);
   if (timesteps && !(entry.kind === "class" && entry.class.takesTimesteps)) {
     throw new InputError(`${entry.name} takes no list of timesteps.`);
   }
@@ -61,8 +60,7 @@ function classPlan(options: WalkOptions, entry: SamplerEntry & { kind: "class" }
   const asked: SchedulerConfig = { ...entry.options, ...findSchedule(schedule).options };
   const settings = resolveOptions(name, found.defaults, options.config, asked, overrides(options));
   const timesteps = options.timesteps && checkTimesteps(options.timesteps, settings, name);
-  // Leading timesteps, as DPM-Solver counts them, need one more than there are steps.
-  if (!found.edm) checkSteps(options.steps, settings.num_train_timesteps - 1, name);
+  checkSteps(options.steps, settings.num_train_timesteps, name);
   const setup = found.setUp(settings, timesteps?.length ?? options.steps, timesteps);
   return {
     ...setup,

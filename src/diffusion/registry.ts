@@ -1,6 +1,7 @@
 import { InputError } from "../tensor/index.ts";
 import { type BorrowedSampler, borrowedSamplers, type KSampler, kSamplers } from "./a1111.ts";
-import { classes, type DiffusersClass } from "./classes.ts";
+import type { DiffusersClass } from "./diffusers/class.ts";
+import { classes } from "./diffusers/classes.ts";
 import type { SchedulerOptions } from "./options.ts";
 import type { Schedule } from "./schedule.ts";
 import { alignYourSteps } from "./schedules/align-your-steps.ts";

@@ -1,3 +1,4 @@
+import { InputError } from "../tensor/index.ts";
 import { linspace, roundHalfEven } from "./vector.ts";
 
 /**
@@ -21,9 +22,17 @@ export interface SpacingOptions {
   total?: number;
 }
 
-/** Falling timesteps; those of `linspace` are fractional, for the caller to round or not. */
+/**
+ * Falling timesteps; those of `linspace` are fractional, for the caller to round or not. Throws an InputError when there are
+ * more steps than timesteps.
+ */
 export function spacedTimesteps(options: SpacingOptions): number[] {
   const { spacing, steps, trainSteps, offset, endPoint, total = trainSteps } = options;
+  if (steps + endPoint > trainSteps) {
+    throw new InputError(
+      `${steps} steps do not fit into ${trainSteps} timesteps: ask for at most ${trainSteps - endPoint}.`,
+    );
+  }
   switch (spacing) {
     case "linspace":
       return linspace(0, trainSteps - 1, steps + endPoint)

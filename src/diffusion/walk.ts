@@ -1,10 +1,10 @@
 import { InputError } from "../tensor/index.ts";
 import type { Denoiser } from "./denoiser.ts";
 import { type Level, ratioOf } from "./level.ts";
+import { addNoise } from "./noise.ts";
 import type { WalkOptions } from "./options.ts";
 import { planWalk } from "./plan.ts";
 import type { Estimate, Walker } from "./sampler.ts";
-import { combine } from "./vector.ts";
 
 /**
  * The network as sampling sees it: its raw prediction (after guidance) for an input `x` that is already scaled, at
@@ -45,8 +45,11 @@ export interface Walk {
   readonly initNoiseSigma: number;
   /** Network calls. A guess for DPM adaptive, which decides on its way. */
   readonly calls: number;
-  /** `x0` with noise up to the level of the first call: the start of image-to-image. */
-  addNoise(x0: Float32Array, noise: Float32Array): Float32Array;
+  /**
+   * `x0` with noise up to the level of a network call, by default the first: what image-to-image starts from and
+   * inpainting goes back to. After the last call there is no noise.
+   */
+  addNoise(x0: Float32Array, noise: Float32Array, call?: number): Float32Array;
   /** Walks from `initial` = noise · initNoiseSigma. `drawNoise` gives fresh standard normal noise of the same size. */
   run(predict: Predict, initial: Float32Array, drawNoise: () => Float32Array): AsyncGenerator<WalkStep, void, void>;
 }
@@ -74,7 +77,7 @@ export function createWalk(options: WalkOptions): Walk {
     sigmas: plan.sigmas,
     initNoiseSigma: plan.initNoiseSigma,
     calls: asked.length,
-    addNoise: (x0, noise) => combine([levels[0]!.alpha, x0], [levels[0]!.sigma, noise]),
+    addNoise: (x0, noise, call = 0) => (asked[call] ? addNoise(x0, noise, asked[call]) : x0.slice()),
     run: (predict, initial, drawNoise) => run(plan.denoiser, start(initial, drawNoise), predict),
   };
 }

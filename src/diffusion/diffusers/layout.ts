@@ -1,5 +1,5 @@
-import { InputError } from "../tensor/index.ts";
-import { exploding, type Level, lambdaOf, ratioOf } from "./level.ts";
+import { InputError } from "../../tensor/index.ts";
+import { exploding, type Level, lambdaOf, ratioOf } from "../level.ts";
 import {
   alphasCumprod,
   betas,
@@ -9,15 +9,15 @@ import {
   sigmaAt,
   timestepAt,
   zeroTerminalSnr,
-} from "./noise.ts";
-import type { SchedulerOptions } from "./options.ts";
-import type { Schedule } from "./schedule.ts";
-import { beta } from "./schedules/beta.ts";
-import { exponential } from "./schedules/exponential.ts";
-import { karras } from "./schedules/karras.ts";
-import { lu } from "./schedules/lu.ts";
-import { spacedTimesteps } from "./spacing.ts";
-import { linspace, roundHalfEven } from "./vector.ts";
+} from "../noise.ts";
+import type { SchedulerOptions } from "../options.ts";
+import type { Schedule } from "../schedule.ts";
+import { beta } from "../schedules/beta.ts";
+import { exponential } from "../schedules/exponential.ts";
+import { karras } from "../schedules/karras.ts";
+import { lu } from "../schedules/lu.ts";
+import { spacedTimesteps } from "../spacing.ts";
+import { linspace, roundHalfEven } from "../vector.ts";
 
 /** Where a diffusers class puts its noise levels. diffusers repeats this in every class; here it is said once. */
 export interface Layout {
@@ -46,6 +46,9 @@ export interface SigmaStyle {
 /** The trained noise levels that `options` describe. */
 export function tableOf(options: SchedulerOptions): NoiseTable {
   const { num_train_timesteps: steps, beta_start: start, beta_end: end, trained_betas: trained } = options;
+  if (trained && trained.length !== steps) {
+    throw new InputError(`trained_betas holds ${trained.length} values for num_train_timesteps ${steps}.`);
+  }
   const plain = trained ? Float32Array.from(trained) : betas(options.beta_schedule, { steps, start, end });
   return noiseTable(alphasCumprod(options.rescale_betas_zero_snr ? zeroTerminalSnr(plain) : plain));
 }
@@ -96,6 +99,7 @@ export function sigmaLayout(options: SchedulerOptions, steps: number, style: Sig
   const table = finiteTableOf(options);
   const named = conversionOf(options);
   const least = table.sigmas[0]!;
+  if (custom && named) throw new InputError(`A list of timesteps cannot be walked on the schedule ${named}.`);
   const timesteps = custom ?? spaced(options, steps, style.endPoint, clippedTimesteps(table, options));
   const visited = style.endPoint ? timesteps.map(roundHalfEven) : timesteps;
   let sigmas = visited.map((t) => sigmaAt(table, t));
