@@ -1,6 +1,6 @@
 import { PbfWriter } from "pbf";
 import type { DType, StoredTensor, Tensor } from "../tensor/index.ts";
-import type { Attribute, Graph, Node, TensorType } from "./graph.ts";
+import { type Attribute, byteLength, type Graph, type Node, type TensorType } from "./graph.ts";
 import { showShape } from "./shape.ts";
 
 /** Where a parameter's numbers come from. */
@@ -20,6 +20,8 @@ export interface OnnxModel {
   readonly folder: string;
   /** The files as the graph names them, relative to `folder`. */
   readonly locations: readonly string[];
+  /** What the weights take as the graph computes with them. */
+  readonly weightBytes: number;
 }
 
 const OPSET = 21;
@@ -49,6 +51,7 @@ export function toOnnx(graph: Graph, weightOf: (name: string) => Weight): OnnxMo
   const weights = new Map([...graph.parameters.keys()].map((name) => [name, weightOf(name)]));
   const files = new Set([...weights.values()].flatMap(filesOf));
   const folder = commonFolder(files);
+  const weightBytes = [...graph.parameters.values()].reduce((sum, value) => sum + byteLength(value), 0);
   const parts = new Parts((file) => file.slice(folder.length));
   for (const [name, value] of graph.parameters) parts.parameter(name, value, weights.get(name)!);
   for (const [value, tensor] of graph.constants) parts.initializer(value.name, tensor);
@@ -78,6 +81,7 @@ export function toOnnx(graph: Graph, weightOf: (name: string) => Weight): OnnxMo
     bytes: pbf.finish(),
     folder,
     locations: [...files].map((file) => file.slice(folder.length)),
+    weightBytes,
   };
 }
 

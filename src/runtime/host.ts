@@ -33,7 +33,9 @@ async function answer(request: Request): Promise<Answer> {
 let queue = Promise.resolve();
 process.on("message", (request: Request) => {
   queue = queue.then(async () => {
-    const reply = await answer(request).catch((error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }));
+    const reply = await answer(request).catch((error: unknown) => ({
+      error: error instanceof Error ? error.message : String(error),
+    }));
     process.send?.({ ...reply, id: request.id });
   });
 });

@@ -28,6 +28,12 @@ export function createProcessRuntime(options: RuntimeOptions): Runtime {
   };
 }
 
+/**
+ * glibc keeps freed blocks of up to 32 MB for itself once it has seen some; a load frees gigabytes of them. With a fixed
+ * threshold they go back: SD 2.1's U-Net stays at 3.4 instead of 4.0 GiB. Other systems do not look at it.
+ */
+const MEMORY_BACK_AT_ONCE = { MALLOC_MMAP_THRESHOLD_: "1048576" };
+
 interface Holdable {
   ref(): void;
   unref(): void;
@@ -46,7 +52,12 @@ class Host {
     // Run from its sources (tests do), this file still needs a host that plain Node can start.
     const source = import.meta.url.endsWith(".ts");
     const script = fileURLToPath(new URL(source ? "../../dist/runtime/host.js" : "./host.js", import.meta.url));
-    this.#child = fork(script, [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    this.#child = fork(script, [], {
+      env: { ...MEMORY_BACK_AT_ONCE, ...process.env },
+      serialization: "advanced",
+      execArgv: [],
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
     this.#child.stderr!.on("data", (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString()).slice(-2000);
     });

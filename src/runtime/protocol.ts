@@ -6,11 +6,21 @@ import type { RuntimeOptions } from "./runtime.ts";
 export type Request =
   | { readonly id: number; readonly type: "open"; readonly options: RuntimeOptions }
   | { readonly id: number; readonly type: "create"; readonly model: OnnxModel }
-  | { readonly id: number; readonly type: "run"; readonly session: number; readonly feeds: Readonly<Record<string, Tensor>> }
+  | {
+      readonly id: number;
+      readonly type: "run";
+      readonly session: number;
+      readonly feeds: Readonly<Record<string, Tensor>>;
+    }
   | { readonly id: number; readonly type: "release"; readonly session: number };
 
 export type Reply =
   | { readonly id: number; readonly error: string }
-  | { readonly id: number; readonly created: number; readonly inputNames: readonly string[]; readonly outputNames: readonly string[] }
+  | {
+      readonly id: number;
+      readonly created: number;
+      readonly inputNames: readonly string[];
+      readonly outputNames: readonly string[];
+    }
   | { readonly id: number; readonly outputs: Readonly<Record<string, Tensor>> }
   | { readonly id: number };

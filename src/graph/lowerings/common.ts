@@ -13,18 +13,22 @@ const linear: Lowering = (_, [x, weight, bias]) => {
 /**
  * Each group as one "channel" of an instance normalisation, then the scale and shift of each real channel. The
  * runtime's own GroupNorm kernels exist on CUDA only.
+ *
+ * @param prepare what happens to the groups [B, groups, values] first; must not change what they are normalised to
  */
-const groupNorm: Lowering = (node, [x, weight, bias]) => {
-  const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
-  const [batch, channels, ...rest] = x!.shape;
-  const size = rest.reduce<number>((n, _, i) => n * fixed(rest, i, "GroupNorm"), (channels as number) / groups);
-  const one = x!.graph.constant(float32([groups], new Float32Array(groups).fill(1)));
-  const zero = x!.graph.constant(float32([groups], new Float32Array(groups)));
-  const grouped = reshape(x!, [batch!, groups, size]);
-  const normal = emit("InstanceNormalization", [grouped, one, zero], grouped, { epsilon });
-  const perChannel = (v: Value) => reshape(v, [channels!, ...rest.map(() => 1)]);
-  return add(mul(reshape(normal, x!.shape), perChannel(weight!)), perChannel(bias!));
-};
+export const groupNorm =
+  (prepare: (grouped: Value) => Value): Lowering =>
+  (node, [x, weight, bias]) => {
+    const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
+    const [batch, channels, ...rest] = x!.shape;
+    const size = rest.reduce<number>((n, _, i) => n * fixed(rest, i, "GroupNorm"), (channels as number) / groups);
+    const one = x!.graph.constant(float32([groups], new Float32Array(groups).fill(1)));
+    const zero = x!.graph.constant(float32([groups], new Float32Array(groups)));
+    const grouped = prepare(reshape(x!, [batch!, groups, size]));
+    const normal = emit("InstanceNormalization", [grouped, one, zero], grouped, { epsilon });
+    const perChannel = (v: Value) => reshape(v, [channels!, ...rest.map(() => 1)]);
+    return add(mul(reshape(normal, x!.shape), perChannel(weight!)), perChannel(bias!));
+  };
 
 const attention: Lowering = (node, [query, key, value]) => {
   const { heads, causal } = node.attributes as { heads: number; causal: number };
@@ -55,7 +59,7 @@ const resizeNearest: Lowering = (node, [x]) => {
 /** Operations that no device has in one node, written with ones that all have. */
 export const common: Lowerings = {
   Linear: linear,
-  GroupNorm: groupNorm,
+  GroupNorm: groupNorm((x) => x),
   Attention: attention,
   ResizeNearest: resizeNearest,
   Silu: (_, [x]) => mul(x!, sigmoid(x!)),

@@ -1,0 +1,92 @@
+import { float32 } from "../../tensor/index.ts";
+import type { Graph, Value } from "../graph.ts";
+import type { Lowering, Lowerings } from "../lower.ts";
+import { emit, integers } from "../ops/emit.ts";
+import { add, concat, matmul, mul, reshape, slice, softmax, split, splitHeads, sub, transpose } from "../ops/index.ts";
+import { common, groupNorm } from "./common.ts";
+
+/**
+ * The runtime sums squares in one pass, which loses the digits of a variance that is small beside the mean. Taking one
+ * value of each group away first leaves the variance as it is and brings the mean near zero (Chan, Golub & LeVeque
+ * 1983, shifted data).
+ */
+const shifted = (grouped: Value): Value => sub(grouped, slice(grouped, 2, 0, 1));
+
+/** Bytes that one table of who looks where may take: half of the 128 MiB that every adapter grants a buffer. */
+const MAX_SCORES = 1 << 26;
+/** What unknown sizes are taken for: both halves of a guided batch, and four rows of words. */
+const USUAL_BATCH = 2;
+const USUAL_WORDS = 4 * 77;
+
+/**
+ * Written out: the runtime's own attention counts keys twice on adapters whose subgroups hold four lanes, the software
+ * adapter among them. Queries are taken in pieces whose scores fit into a buffer.
+ */
+const attention: Lowering = (node, [query, key, value]) => {
+  const { heads, causal } = node.attributes as { heads: number; causal: number };
+  const shape = node.outputs[0]!.shape;
+  const [tokens, channels, words] = [shape[1]!, query!.shape[2] as number, key!.shape[1]!];
+  const scale = 1 / Math.sqrt(channels / heads);
+  const keys = transpose(splitHeads(key!, heads), [0, 1, 3, 2]);
+  const values = splitHeads(value!, heads);
+  const look = (queries: Value, first: number): Value => {
+    const scores = matmul(splitHeads(mul(queries, scale), heads), keys);
+    const seen = causal
+      ? add(scores, pastOnly(scores.graph, first, scores.shape[2] as number, words as number))
+      : scores;
+    const found = transpose(matmul(softmax(seen), values), [0, 2, 1, 3]);
+    return reshape(found, [shape[0]!, queries.shape[1]!, shape[2]!]);
+  };
+  if (typeof tokens === "string") return look(query!, 0);
+  const row = 4 * USUAL_BATCH * heads * (typeof words === "number" ? words : USUAL_WORDS);
+  const rows = Math.max(1, Math.floor(MAX_SCORES / row));
+  if (tokens <= rows) return look(query!, 0);
+  const lengths = Array.from({ length: Math.ceil(tokens / rows) }, (_, i) => Math.min(rows, tokens - i * rows));
+  return concat(
+    split(query!, lengths, 1).map((queries, i) => look(queries, i * rows)),
+    1,
+  );
+};
+
+/** What is added to scores so that tokens `first`… see themselves and those before: [rows, words]. */
+function pastOnly(graph: Graph, first: number, rows: number, words: number): Value {
+  const mask = Float32Array.from({ length: rows * words }, (_, i) =>
+    i % words > first + Math.floor(i / words) ? -3.4e38 : 0,
+  );
+  return graph.constant(float32([rows, words], mask));
+}
+
+/**
+ * The runtime's convolution mixes up channels when their number divides by three but not by four, three itself aside
+ * (inpainting has nine). Channels of zeros make it divide by four.
+ */
+const conv: Lowering = (node, [x, weight, bias]) => {
+  const channels = x!.shape[1] as number;
+  const spare = channels % 3 === 0 && channels !== 3 ? (4 - (channels % 4)) % 4 : 0;
+  const widened = (v: Value): Value => {
+    const pads = integers(v.graph, [0, 0, 0, 0, 0, spare, 0, 0]);
+    const shape = v.shape.map((dim, axis) => (axis === 1 ? channels + spare : dim));
+    return emit("Pad", [v, pads], { dtype: v.dtype, shape });
+  };
+  const inputs = spare ? [widened(x!), widened(weight!), bias] : [x, weight, bias];
+  return emit("Conv", inputs, node.outputs[0]!, node.attributes);
+};
+
+/** 2π as three numbers whose products with small integers are exact in float32 (Cody & Waite 1980). */
+const TURN = [6.28125, 0.0019350051879882812, 3.019916e-7] as const;
+
+/** Graphics hardware loses digits of the sine of a large angle: takes whole turns away first. */
+const periodic: Lowering = (node, [x]) => {
+  const turns = emit("Floor", [add(mul(x!, 1 / (2 * Math.PI)), 0.5)], x!);
+  const angle = TURN.reduce((rest, part) => sub(rest, mul(turns, part)), x!);
+  return emit(node.op, [angle], x!);
+};
+
+export const webgpu: Lowerings = {
+  ...common,
+  GroupNorm: groupNorm(shifted),
+  Attention: attention,
+  Conv: conv,
+  Sin: periodic,
+  Cos: periodic,
+};
