@@ -33,6 +33,8 @@ export interface DrawnImage extends Picture {
   save(path: string, options?: { overwrite?: boolean }): Promise<void>;
 }
 
+export type Events = AsyncGenerator<GenerateEvent, void, void>;
+
 /** A model, ready to draw. The networks are loaded with the first picture. */
 export interface Inkling {
   readonly model: string;
@@ -41,7 +43,7 @@ export interface Inkling {
   /** The settings that a picture would be drawn with. Throws an InputError for what cannot be. */
   resolve(settings: GenerateSettings): ResolvedSettings;
   /** Draws, saying every step of the way. Ends with an AbortError when the signal fires. */
-  stream(settings: GenerateSettings): AsyncGenerator<GenerateEvent, void, void>;
+  stream(settings: GenerateSettings): Events;
   generate(settings: GenerateSettings): Promise<{ images: DrawnImage[] }>;
   close(): Promise<void>;
 }
@@ -76,7 +78,7 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
   return {
     facts,
     runtime,
-    networks: createNetworks(checkpoint, runtime),
+    networks: createNetworks(checkpoint, runtime, onNote),
     tokenizer: createClipTokenizer({ merges, vocab, ...readTokenizerConfig(configs) }),
     resolve: (settings) => resolveSettings(settings, facts),
   };
@@ -94,13 +96,32 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
   const { name, checkpoint } = facts;
   const { in_channels: channels } = unetConfig(checkpoint.unet.config);
   let loaded = false;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  async function* draw(settings: ResolvedSettings, preview: boolean, signal?: AbortSignal): Events {
+    signal?.throwIfAborted();
+    const hash = modelHash(checkpoint, env);
+    // Awaited only when a picture is done; a failure must not become an unhandled rejection before that.
+    hash.catch(() => {});
+    const start = performance.now();
+    const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
+    await networks.prepare(size, (settings.clipSkip ?? 1) - 1, signal);
+    if (!loaded)
+      yield { type: "model", model: name, device: runtime.device, seconds: (performance.now() - start) / 1000 };
+    loaded = true;
+    const previewFactors = preview ? facts.defaults.previewFactors : undefined;
+    for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors })) {
+      if (event.type !== "image") yield event;
+      else yield { ...event, settings: { ...event.settings, modelHash: (await hash).slice(0, 10) } };
+    }
+  }
 
   const inkling: Inkling = {
     model: name,
     device: runtime.device,
     facts,
     resolve,
-    async *stream({ signal, preview, ...asked }) {
+    async *stream({ signal, preview = false, ...asked }) {
       const settings = resolve(asked);
       if (channels !== 4) {
         throw new InputError(
@@ -108,21 +129,17 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
         );
       }
       for (const line of remarks(settings, facts)) onNote(line);
-      signal?.throwIfAborted();
-      const hash = modelHash(checkpoint, env);
-      // Awaited only when a picture is done; a failure must not become an unhandled rejection before that.
-      hash.catch(() => {});
-      const start = performance.now();
-      const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
-      await networks.prepare(size, (settings.clipSkip ?? 1) - 1, signal);
-      if (!loaded)
-        yield { type: "model", model: name, device: runtime.device, seconds: (performance.now() - start) / 1000 };
-      loaded = true;
-      const previewFactors = preview ? facts.defaults.previewFactors : undefined;
-      for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors })) {
-        yield event.type === "image"
-          ? { ...event, settings: { ...event.settings, modelHash: (await hash).slice(0, 10) } }
-          : event;
+      // One run after the other: two at a time would take twice the memory and no less time.
+      let done = () => {};
+      const before = queue;
+      queue = new Promise<void>((resolve) => {
+        done = resolve;
+      });
+      try {
+        await before;
+        yield* draw(settings, preview, signal);
+      } finally {
+        done();
       }
     },
     async generate(settings) {

@@ -43,71 +43,73 @@ export interface Networks {
   release(): Promise<void>;
 }
 
+interface Network {
+  readonly name: string;
+  readonly part: ModelPart;
+  /** The graph asks for a part of the weights only: more is no cause for a remark. */
+  readonly partial?: boolean;
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** From this many places on, a picture is decoded in tiles: the decoder's memory grows with the area. */
 const TILED_AREA = 128 * 128;
 
-/** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
-export function createNetworks(checkpoint: Checkpoint, runtime: Runtime): Networks {
+/**
+ * Calls reject with an InputError when weights are missing, of a wrong shape, or not finite; `onNote` is told of weights
+ * that nobody asks for.
+ */
+export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote: (line: string) => void): Networks {
   const sessions = new Map<string, { variant: string; session: Promise<Session> }>();
   const checked = new Set<ModelPart>();
 
   /** The session for `variant` of a network; another variant of the same network makes room for it. */
-  async function open(
-    part: ModelPart,
-    name: string,
-    variant: string,
-    build: () => Graph,
-    signal?: AbortSignal,
-  ): Promise<Session> {
+  async function open(network: Network, variant: string, build: () => Graph, signal?: AbortSignal): Promise<Session> {
+    const { name, part } = network;
     const known = sessions.get(name);
-    if (known?.variant === variant) return known.session;
+    if (known?.variant === variant && !(await known.session).ended) return known.session;
     if (known) await known.session.then((s) => s.release()).catch(() => {});
-    const make = async () => {
-      const graph = build();
-      if (!checked.has(part)) {
-        const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
-        checkWeights(part, wanted);
-        checked.add(part);
-      }
-      return runtime.createSession(toOnnx(lower(graph, lowerings[runtime.device]), weightsOf(part.weights)), {
-        signal,
-      });
-    };
-    const session = make();
+    const session = create(network, build, signal);
     sessions.set(name, { variant, session });
     session.catch(() => {
       if (sessions.get(name)?.session === session) sessions.delete(name);
     });
     return session;
+
+    /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
+    async function create({ partial }: Network, build: () => Graph, signal?: AbortSignal): Promise<Session> {
+      const graph = build();
+      if (!checked.has(part)) {
+        const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
+        checkWeights(part, wanted, { partial }).forEach(onNote);
+        checked.add(part);
+      }
+      await nextTurn();
+      const lowered = lower(graph, lowerings[runtime.device]);
+      await nextTurn();
+      const model = toOnnx(lowered, weightsOf(part.weights));
+      await nextTurn();
+      return runtime.createSession(model, { signal });
+    }
   }
 
   const { textEncoder, unet: unetPart, vae } = checkpoint;
   const textSession = (skip: number, signal?: AbortSignal) =>
-    open(textEncoder, "text", `${skip}`, () => clipText(clipTextConfig(textEncoder.config), { skip }), signal);
+    open(
+      { name: "text", part: textEncoder, partial: skip > 0 },
+      `${skip}`,
+      () => clipText(clipTextConfig(textEncoder.config), { skip }),
+      signal,
+    );
   const unetSession = (size: LatentSize, signal?: AbortSignal) =>
-    open(unetPart, "unet", nameOf(size), () => unet(unetConfig(unetPart.config), size), signal);
+    open({ name: "unet", part: unetPart }, nameOf(size), () => unet(unetConfig(unetPart.config), size), signal);
   const decoderSession = (size: LatentSize, signal?: AbortSignal) =>
-    open(vae, "decoder", nameOf(size), () => decoder(vae, size), signal);
-
-  /** Runs a session; one whose process has ended is forgotten, so that the next call starts anew. */
-  async function run(
-    name: string,
-    session: Session,
-    feeds: Record<string, Tensor>,
-    signal?: AbortSignal,
-  ): Promise<Record<string, Tensor>> {
-    try {
-      return await session.run(feeds, { signal });
-    } catch (error) {
-      if (!signal?.aborted) sessions.delete(name);
-      throw error;
-    }
-  }
+    open({ name: "decoder", part: vae, partial: true }, nameOf(size), () => decoder(vae, size), signal);
 
   return {
     async encodeText(ids, skip, signal) {
       const session = await textSession(skip, signal);
-      const { last_hidden_state: hidden } = await run("text", session, { input_ids: ids }, signal);
+      const { last_hidden_state: hidden } = await session.run({ input_ids: ids }, { signal });
       await expectFinite(hidden as Tensor<"float32">, textEncoder, "text encoder");
       return hidden as Tensor<"float32">;
     },
@@ -120,7 +122,7 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime): Networ
         encoder_hidden_states: words,
       };
       if (timestepCond) feeds["timestep_cond"] = repeatRows(timestepCond, batch);
-      const { out_sample: out } = await run("unet", session, feeds, signal);
+      const { out_sample: out } = await session.run(feeds, { signal });
       await expectFinite(out as Tensor<"float32">, unetPart, "U-Net");
       return (out as Tensor<"float32">).data;
     },
@@ -129,7 +131,7 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime): Networ
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
         const [, , rows, columns] = part.shape as [number, number, number, number];
         const session = await decoderSession({ height: rows, width: columns }, signal);
-        const { image } = await run("decoder", session, { latents: part }, signal);
+        const { image } = await session.run({ latents: part }, { signal });
         return image as Tensor<"float32">;
       };
       const scaled = float32(

@@ -41,6 +41,9 @@ export function createNodeRuntime({ device, threads, strict = false }: RuntimeOp
       const session: Session = {
         inputNames: inner.inputNames,
         outputNames: inner.outputNames,
+        get ended() {
+          return !open.has(session);
+        },
         async run(feeds) {
           const given = Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, toOrt(ort, t)]));
           const results = await inner.run(given);

@@ -99,9 +99,14 @@ class Host {
   }
 
   #session(session: number, inputNames: readonly string[], outputNames: readonly string[]): Session {
+    let released = false;
+    const isEnded = () => released || this.ended !== undefined;
     return {
       inputNames,
       outputNames,
+      get ended() {
+        return isEnded();
+      },
       run: async (feeds, { signal } = {}): Promise<Record<string, Tensor>> => {
         signal?.throwIfAborted();
         const reply = await untilAborted(this.#ask({ type: "run", session, feeds }), signal);
@@ -109,7 +114,9 @@ class Host {
         return reply.outputs as Record<string, Tensor>;
       },
       release: async () => {
-        if (!this.ended) await this.#ask({ type: "release", session });
+        if (isEnded()) return;
+        released = true;
+        await this.#ask({ type: "release", session });
       },
     };
   }

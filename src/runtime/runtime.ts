@@ -8,6 +8,8 @@ export type Device = (typeof devices)[number];
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** It was released, or what it ran in has ended: it will not run again. */
+  readonly ended: boolean;
   /** Computes every output, or only those named. Rejects when the signal fires; the work itself ends in its own time. */
   run(feeds: Readonly<Record<string, Tensor>>, options?: { signal?: AbortSignal }): Promise<Record<string, Tensor>>;
   release(): Promise<void>;
