@@ -3,7 +3,7 @@ import type { SchedulerOptions } from "./options.ts";
 import type { Journey, Walker } from "./sampler.ts";
 import { dpm2 } from "./samplers/dpm-2.ts";
 import { dpm2Ancestral } from "./samplers/dpm-2-ancestral.ts";
-import { dpmAdaptive } from "./samplers/dpm-adaptive.ts";
+import { type DpmAdaptiveOptions, dpmAdaptive } from "./samplers/dpm-adaptive.ts";
 import { dpmFast } from "./samplers/dpm-fast.ts";
 import { dpmMultistep } from "./samplers/dpm-multistep.ts";
 import { dpmpp2sAncestral } from "./samplers/dpmpp-2s-ancestral.ts";
@@ -24,7 +24,7 @@ export interface KOptions {
   order?: number;
   /** Network calls of DPM fast. */
   calls?: number;
-  onAttempt?: (attempt: { lambda: number; error: number; h: number; accepted: boolean }) => void;
+  onAttempt?: DpmAdaptiveOptions["onAttempt"];
 }
 
 /** A function of k-diffusion under its web UI name; it walks sigmas in the frame where alpha = 1. */

@@ -105,7 +105,7 @@ const kDefaults = {
   eta: 1,
   s_churn: 0,
   s_tmin: 0,
-  s_tmax: Number.POSITIVE_INFINITY,
+  s_tmax: Infinity,
   s_noise: 1,
 } as const satisfies Partial<SchedulerOptions>;
 

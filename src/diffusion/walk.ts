@@ -55,8 +55,8 @@ export interface Walk {
 }
 
 /**
- * Binds a sampler to a schedule. Throws a RangeError or TypeError that says what is wrong and what is allowed: unknown
- * names, options out of range, more steps than there are timesteps.
+ * Binds a sampler to a schedule. Throws an InputError that says what is wrong and what is allowed: unknown names, options
+ * out of range, more steps than there are timesteps.
  */
 export function createWalk(options: WalkOptions): Walk {
   const plan = planWalk(options);

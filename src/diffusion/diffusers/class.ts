@@ -29,7 +29,7 @@ export interface DiffusersClass {
 
 /* Options that many classes share, with the defaults that diffusers gives them. */
 
-export const process = {
+export const forward = {
   num_train_timesteps: 1000,
   beta_start: 0.0001,
   beta_end: 0.02,
@@ -39,7 +39,7 @@ export const process = {
 } as const satisfies Partial<SchedulerOptions>;
 
 /** Heun, KDPM2 and the SDE solver start from Stable Diffusion's betas, though not from its `scaled_linear`. */
-export const stableProcess = { ...process, beta_start: 0.00085, beta_end: 0.012 } as const;
+export const stableForward = { ...forward, beta_start: 0.00085, beta_end: 0.012 } as const;
 
 export const linspaced = { timestep_spacing: "linspace", steps_offset: 0 } as const;
 export const leading = { timestep_spacing: "leading", steps_offset: 0 } as const;

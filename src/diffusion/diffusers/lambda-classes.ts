@@ -5,7 +5,7 @@ import { type DpmMultistepOptions, dpmMultistep } from "../samplers/dpm-multiste
 import { dpmSinglestep } from "../samplers/dpm-singlestep.ts";
 import { sa } from "../samplers/sa.ts";
 import { unipc } from "../samplers/unipc.ts";
-import { converted, type DiffusersClass, edm, inLambda, linspaced, process, thresholded } from "./class.ts";
+import { converted, type DiffusersClass, edm, forward, inLambda, linspaced, thresholded } from "./class.ts";
 import { edmLayout, type Layout, sigmaLayout } from "./layout.ts";
 
 /** The classes that walk sigmas at integer timesteps and step in λ, in the variance-preserving frame. */
@@ -14,7 +14,7 @@ export const lambdaClasses = {
     description: "DPM-Solver++ multistep (2M), and its stochastic, third-order and noise-predicting forms",
     takesTimesteps: true,
     defaults: {
-      ...process,
+      ...forward,
       ...linspaced,
       ...converted,
       ...thresholded,
@@ -39,7 +39,7 @@ export const lambdaClasses = {
     description: "DPM-Solver++ singlestep: orders 1 and 2 in turn",
     takesTimesteps: true,
     defaults: {
-      ...process,
+      ...forward,
       ...converted,
       ...thresholded,
       solver_order: 2,
@@ -65,7 +65,7 @@ export const lambdaClasses = {
     description: "Unified predictor-corrector: good at 5 to 20 steps",
     keepEpsilon: (options) => !options.predict_x0,
     defaults: {
-      ...process,
+      ...forward,
       ...linspaced,
       ...converted,
       ...thresholded,
@@ -95,7 +95,7 @@ export const lambdaClasses = {
   DEISMultistepScheduler: {
     description: "Diffusion exponential integrator: ε extrapolated in log sigma",
     defaults: {
-      ...process,
+      ...forward,
       ...linspaced,
       ...converted,
       ...thresholded,
@@ -115,7 +115,7 @@ export const lambdaClasses = {
     description: "Stochastic Adams predictor-corrector: noise in the middle of the walk only",
     stochastic: true,
     defaults: {
-      ...process,
+      ...forward,
       ...linspaced,
       ...converted,
       ...thresholded,

@@ -68,9 +68,17 @@ export function timestepLayout(table: NoiseTable, timesteps: number[], final: Le
   return { levels, sigmas: levels.map(ratioOf), initNoiseSigma: 1, schedule };
 }
 
-/** n timesteps spaced as `options` say, rounded to integers. */
+/**
+ * n timesteps spaced as `options` say, rounded to integers. Throws an InputError where the offset pushes the first one out
+ * of the table.
+ */
 export function integerTimesteps(options: SchedulerOptions, steps: number): number[] {
-  return spaced(options, steps, 0).map(roundHalfEven);
+  const timesteps = spaced(options, steps, 0).map(roundHalfEven);
+  const { num_train_timesteps: total, steps_offset: offset } = options;
+  if (timesteps[0]! < total) return timesteps;
+  throw new InputError(
+    `${steps} steps with offset ${offset} would start at timestep ${timesteps[0]} of ${total}: ask for fewer.`,
+  );
 }
 
 function spaced(options: SchedulerOptions, steps: number, endPoint: 0 | 1, cut = 0): number[] {

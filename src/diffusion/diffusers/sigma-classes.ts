@@ -12,10 +12,10 @@ import {
   converted,
   type DiffusersClass,
   edm,
+  forward,
   inSigma,
   linspaced,
-  process,
-  stableProcess,
+  stableForward,
 } from "./class.ts";
 import { edmLayout, type Layout, type SigmaStyle, sigmaLayout } from "./layout.ts";
 
@@ -25,7 +25,7 @@ export const sigmaClasses = {
     description: "Euler's method on the probability flow ODE",
     takesTimesteps: true,
     defaults: {
-      ...process,
+      ...forward,
       ...linspaced,
       ...converted,
       ...churned,
@@ -45,7 +45,7 @@ export const sigmaClasses = {
   EulerAncestralDiscreteScheduler: {
     description: "Euler steps down, fresh noise up: varied and forgiving, never settles",
     stochastic: true,
-    defaults: { ...process, ...linspaced, rescale_betas_zero_snr: false },
+    defaults: { ...forward, ...linspaced, rescale_betas_zero_snr: false },
     setUp: (options, steps) => ({
       ...sigmaLayout(options, steps, inSigma),
       walk: (journey) => eulerAncestral(journey, { drawAtEnd: true }),
@@ -56,7 +56,7 @@ export const sigmaClasses = {
     description: "Heun's method: second order, two calls a step",
     callsPerStep: 2,
     takesTimesteps: true,
-    defaults: { ...stableProcess, ...linspaced, ...converted, clip_sample: false, clip_sample_range: 1 },
+    defaults: { ...stableForward, ...linspaced, ...converted, clip_sample: false, clip_sample_range: 1 },
     setUp: (options, steps, custom) => ({
       ...twice(sigmaLayout(options, steps, inSigma, custom)),
       walk: (journey) => heun(journey, { draws: false }),
@@ -65,7 +65,7 @@ export const sigmaClasses = {
 
   LMSDiscreteScheduler: {
     description: "Linear multistep of order 4",
-    defaults: { ...process, ...linspaced, ...converted },
+    defaults: { ...forward, ...linspaced, ...converted },
     setUp: (options, steps) => ({
       ...sigmaLayout(options, steps, inSigma),
       walk: (journey) => lms(journey),
@@ -75,7 +75,7 @@ export const sigmaClasses = {
   KDPM2DiscreteScheduler: {
     description: "DPM-Solver-2 in Karras's frame: a midpoint method, two calls a step",
     callsPerStep: 2,
-    defaults: { ...stableProcess, ...linspaced, ...converted },
+    defaults: { ...stableForward, ...linspaced, ...converted },
     setUp: (options, steps) => ({
       ...twice(sigmaLayout(options, steps, inSigmaRounded), 3),
       walk: (journey) => dpm2(journey, { draws: false }),
@@ -86,7 +86,7 @@ export const sigmaClasses = {
     description: "DPM-Solver-2 with ancestral noise, two calls a step",
     stochastic: true,
     callsPerStep: 2,
-    defaults: { ...stableProcess, ...linspaced, ...converted },
+    defaults: { ...stableForward, ...linspaced, ...converted },
     setUp: (options, steps) => ({
       ...twice(sigmaLayout(options, steps, inSigmaRounded), 3),
       walk: (journey) => dpm2Ancestral(journey),
@@ -97,7 +97,7 @@ export const sigmaClasses = {
     description: "DPM-Solver++ SDE: ancestral noise in both stages of a second-order step",
     stochastic: true,
     callsPerStep: 2,
-    defaults: { ...stableProcess, ...linspaced, ...converted, s_noise: 1 },
+    defaults: { ...stableForward, ...linspaced, ...converted, s_noise: 1 },
     setUp: (options, steps) => ({
       ...twice(sigmaLayout(options, steps, inSigma)),
       walk: (journey) => dpmppSde(journey, { sNoise: options.s_noise }),

@@ -7,7 +7,7 @@ import { ddpm } from "../samplers/ddpm.ts";
 import { lcm } from "../samplers/lcm.ts";
 import { pndm } from "../samplers/pndm.ts";
 import { tcd } from "../samplers/tcd.ts";
-import { clipped, type DiffusersClass, leading, process, type Setup, stableProcess } from "./class.ts";
+import { clipped, type DiffusersClass, forward, leading, type Setup, stableForward } from "./class.ts";
 import { distilledTimesteps, integerTimesteps, type Layout, tableOf, timestepLayout } from "./layout.ts";
 
 /** The classes that walk integer timesteps of the trained table, in the variance-preserving frame. */
@@ -16,7 +16,7 @@ export const timestepClasses = {
     description: "Denoising diffusion implicit models: deterministic, or with eta of DDPM's noise",
     takesEta: true,
     keepEpsilon: () => true,
-    defaults: { ...process, ...leading, ...clipped, set_alpha_to_one: true, rescale_betas_zero_snr: false, eta: 0 },
+    defaults: { ...forward, ...leading, ...clipped, set_alpha_to_one: true, rescale_betas_zero_snr: false, eta: 0 },
     setUp(options, steps) {
       const table = tableOf(options);
       const final = finalLevel(options, table);
@@ -34,7 +34,7 @@ export const timestepClasses = {
     description: "The original ancestral sampling, meant for many steps",
     stochastic: true,
     takesTimesteps: true,
-    defaults: { ...process, ...leading, ...clipped, variance_type: "fixed_small", rescale_betas_zero_snr: false },
+    defaults: { ...forward, ...leading, ...clipped, variance_type: "fixed_small", rescale_betas_zero_snr: false },
     setUp(options, steps, custom) {
       const variance = ddpmVariances[options.variance_type ?? "fixed_small"];
       if (!variance) {
@@ -51,7 +51,7 @@ export const timestepClasses = {
 
   PNDMScheduler: {
     description: "Pseudo linear multistep; Stable Diffusion's own default, one call more than steps",
-    defaults: { ...process, ...leading, skip_prk_steps: false, set_alpha_to_one: false },
+    defaults: { ...forward, ...leading, skip_prk_steps: false, set_alpha_to_one: false },
     setUp: (options, steps) => pndmSetup(options, steps),
   },
 
@@ -60,7 +60,7 @@ export const timestepClasses = {
     stochastic: true,
     takesTimesteps: true,
     defaults: {
-      ...stableProcess,
+      ...stableForward,
       ...leading,
       ...clipped,
       beta_schedule: "scaled_linear",
@@ -83,7 +83,7 @@ export const timestepClasses = {
     takesTimesteps: true,
     keepEpsilon: () => true,
     defaults: {
-      ...stableProcess,
+      ...stableForward,
       ...leading,
       beta_schedule: "scaled_linear",
       original_inference_steps: 50,

@@ -20,7 +20,8 @@ export function* tcd(journey: Journey, { eta = 0.3, levelAt }: TcdOptions): Walk
   for (let step = 0; step < steps; step++) {
     const { x0, epsilon } = yield { x, level: levels[step]!, step };
     const next = step === steps - 1 ? levelAt(0) : levels[step + 1]!;
-    const s = levelAt(Math.floor((1 - eta) * next.timestep!));
+    // In float32 as the reference: 0.7 · 700 is 490 there, and a hair less in double.
+    const s = levelAt(Math.floor(Math.fround(Math.fround(1 - eta) * next.timestep!)));
     x = combine([s.alpha, x0], [s.sigma, epsilon]);
     if (eta > 0 && step < steps - 1) {
       const keep = next.alpha / s.alpha;
