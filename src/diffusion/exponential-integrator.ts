@@ -20,8 +20,8 @@ export interface ExponentialStep {
 /**
  * The step `from` → `to`; eta 0 follows the ODE, 1 the reverse SDE.
  *
- * x0: Lu et al. 2022 (DPM-Solver++), eq. 8–9 and the SDE form of appendix A, with (1 + eta)·h in place of h.
- * epsilon: Lu et al. 2022 (DPM-Solver), eq. 3.4 and 4.1; its SDE form doubles the weights of the ODE.
+ * x0: Lu et al. 2022b (DPM-Solver++), § 4, and its SDE form with (1 + eta)·h in place of h. epsilon: Lu et al. 2022a
+ * (DPM-Solver), § 3; its SDE form doubles the weights of the ODE.
  */
 export function exponentialStep(from: Level, to: Level, of: Extrapolated, eta = 0): ExponentialStep {
   const h = lambdaOf(to) - lambdaOf(from);

@@ -146,7 +146,7 @@ export type PredictionType = "epsilon" | "v_prediction" | "sample";
 
 export const predictionTypes: readonly PredictionType[] = ["epsilon", "v_prediction", "sample"];
 
-/** Loss weight min(SNR, γ) in the unit of the prediction's own loss (Hang et al. 2023, eq. 10 ff.). */
+/** Loss weight min(SNR, γ) in the unit of the prediction's own loss (Hang et al. 2023, § 3.4). */
 export function minSnrWeight(snr: number, gamma: number, type: PredictionType): number {
   const weight = Math.min(snr, gamma);
   return type === "epsilon" ? weight / snr : type === "v_prediction" ? weight / (snr + 1) : weight;

@@ -1,4 +1,5 @@
 /** What every sampler owes, whatever it computes: looped over the whole registry. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   createWalk,
@@ -237,4 +238,9 @@ it("lets latents be edited between the calls", async () => {
   for await (const step of walk.run(network, noise(1), () => noise(2))) step.latents.fill(step.call + 1);
   expect(seen[1]! * Math.hypot(walk.sigmas[1]!, 1)).toBeCloseTo(1, 5);
   expect(seen[3]! * Math.hypot(walk.sigmas[3]!, 1)).toBeCloseTo(3, 5);
+});
+
+it("is documented: every sampler and every schedule", () => {
+  const text = readFileSync(new URL("../../docs/samplers.md", import.meta.url), "utf8");
+  for (const { name } of [...samplers, ...schedules]) expect(text).toContain(name);
 });

@@ -11,7 +11,7 @@ export interface DeisOptions {
 }
 
 /**
- * DEIS, log-ρ multistep (Zhang & Chen 2023, eq. 15 and table 1): ε extrapolated by a polynomial in log ρ, ρ = σ/α, and
+ * DEIS, log-ρ multistep (Zhang & Chen 2023, § 3): ε extrapolated by a polynomial in log ρ, ρ = σ/α, and
  * integrated exactly. One call a step.
  */
 export function* deis(journey: Journey, { order = 2, lowerOrderFinal = true }: DeisOptions = {}): Walker {

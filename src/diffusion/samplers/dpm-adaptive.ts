@@ -20,7 +20,7 @@ export interface DpmAdaptiveOptions {
 }
 
 /**
- * DPM-Solver-12 and -23 (Lu et al. 2022a, appendix C): steps as long as the error allows, under an integral controller
+ * DPM-Solver-12 and -23 (Lu et al. 2022a, appendix): steps as long as the error allows, under an integral controller
  * with a soft limit. How many calls it takes depends on the picture. Of the schedule it uses the ends only; the last level
  * must lie above zero noise.
  */

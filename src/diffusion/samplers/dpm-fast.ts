@@ -11,7 +11,7 @@ export interface DpmFastOptions {
 }
 
 /**
- * DPM-Solver-fast (Lu et al. 2022a, § 3.4): third-order steps of equal length in λ, and lower orders at the end so that
+ * DPM-Solver-fast (Lu et al. 2022a, appendix): third-order steps of equal length in λ, and lower orders at the end so that
  * exactly `calls` calls are made. Of the schedule it uses the ends only; the last level must lie above zero noise.
  */
 export function* dpmFast(journey: Journey, options: DpmFastOptions = {}): Walker {

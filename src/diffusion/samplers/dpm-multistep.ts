@@ -23,7 +23,7 @@ export interface DpmMultistepOptions {
 }
 
 /**
- * DPM-Solver and DPM-Solver++, multistep (Lu et al. 2022a algorithm 4; 2022b algorithm 2), and their SDE forms: an
+ * DPM-Solver and DPM-Solver++, multistep (Lu et al. 2022b, algorithm 2, and its third order), and their SDE forms: an
  * exponential integrator whose derivatives come from earlier calls. One call a step.
  */
 export function* dpmMultistep(journey: Journey, options: DpmMultistepOptions = {}): Walker {

@@ -11,7 +11,7 @@ export interface AncestralOptions {
   drawAtEnd?: boolean;
 }
 
-/** Ancestral sampling with Euler steps (Song et al. 2021, eq. 47, in Karras et al.'s frame). One call a step. */
+/** Ancestral sampling with Euler steps (Song et al. 2021, "Score-based generative modeling", appendix F). One call a step. */
 export function* eulerAncestral(journey: Journey, options: AncestralOptions = {}): Walker {
   const { eta = 1, sNoise = 1, drawAtEnd = false } = options;
   const { levels, noise } = journey;

@@ -9,7 +9,7 @@ export interface PndmOptions {
   rungeKuttaCalls: number;
 }
 
-/** Adams–Bashforth weights for 1, 2, 3 and 4 predictions, newest first (Liu et al. 2022, eq. 12 and appendix). */
+/** Adams–Bashforth weights for 1, 2, 3 and 4 predictions, newest first (Liu et al. 2022, § 3.3). */
 const ADAMS_BASHFORTH = [
   [1],
   [3 / 2, -1 / 2],

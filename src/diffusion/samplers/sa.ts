@@ -33,7 +33,7 @@ export function* sa(journey: Journey, options: SaOptions = {}): Walker {
   for (let step = 0; step < steps; step++) {
     const [here, next] = [levels[step]!, levels[step + 1]!];
     const estimate = yield { x, level: here, step };
-    const left = lowerOrderFinal ? steps - step : Number.POSITIVE_INFINITY;
+    const left = lowerOrderFinal ? steps - step : Infinity;
     history.unshift({ value: estimate[extrapolate], level: here });
     if (leap) x = adams(leap, history.slice(0, Math.min(correctorOrder, left + 2)));
     history.length = Math.min(history.length, Math.max(predictorOrder, correctorOrder - 1));
@@ -68,7 +68,7 @@ function adams({ x, from, to, tau, z, extrapolate }: Leap, known: readonly Past[
   }
   const weights = lagrangeIntegrals(nodes, a, b, speed);
   if (known.length === 2) {
-    // Second order: the first derivative's weight becomes the midpoint rule's h²/2 (Xue et al. 2023, § 5 and appendix).
+    // Second order: the first derivative's weight becomes the midpoint rule's h²/2 (Xue et al. 2023, appendix).
     const exact = (h * speed - 1 + Math.exp(-speed * h)) / speed ** 2;
     const bend = (Math.exp(speed * b) * (h ** 2 / 2 - exact)) / (nodes[0]! - nodes[1]!);
     weights[0]! += bend;

@@ -10,7 +10,7 @@ export interface TcdOptions {
 }
 
 /**
- * Trajectory consistency distillation, strategic stochastic sampling (Zheng et al. 2024, algorithm 4): jump to
+ * Trajectory consistency distillation, strategic stochastic sampling (Zheng et al. 2024, § 4.2): jump to
  * (1 − γ) of the next timestep, then noise up to it. One call a step; no noise after the last.
  */
 export function* tcd(journey: Journey, { eta = 0.3, levelAt }: TcdOptions): Walker {

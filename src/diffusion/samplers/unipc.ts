@@ -22,7 +22,7 @@ interface Past {
 }
 
 /**
- * UniPC (Zhao et al. 2023, algorithms 5–8): a multistep predictor, and a corrector that reuses the prediction at the
+ * UniPC (Zhao et al. 2023, algorithms 1 and 2): a multistep predictor, and a corrector that reuses the prediction at the
  * reached point, so that it costs no call. One call a step.
  */
 export function* unipc(journey: Journey, options: UnipcOptions = {}): Walker {
@@ -71,7 +71,7 @@ function advance(
   );
 }
 
-/** The ρ that solve Σ ρₖ rₖ^(j−1) = bⱼ (Zhao et al. 2023, eq. 6–7); one unknown has the fixed solution 1/2. */
+/** The ρ that solve Σ ρₖ rₖ^(j−1) = bⱼ (Zhao et al. 2023, theorem 3.1); one unknown has the fixed solution 1/2. */
 function bWeights(reached: readonly number[], h: number, solverType: "bh1" | "bh2"): number[] {
   if (reached.length < 2) return reached.map(() => 1 / 2);
   const normal = solverType === "bh1" ? h : Math.expm1(h);
