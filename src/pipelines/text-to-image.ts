@@ -1,5 +1,5 @@
 import { guidanceApplies, guide, type Predict, rescaleGuidance } from "../diffusion/index.ts";
-import { pictureFromPixels } from "../image/index.ts";
+import { pictureFromPixels } from "../image/picture.ts";
 import { guidanceEmbedding } from "../models/index.ts";
 import { createGenerator, float32, int64, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";

@@ -49,12 +49,15 @@ async function tryDevice(device: Device): Promise<DeviceReport> {
     const works = sum?.data[0] === 2;
     return { device, works, reason: works ? "works" : `1 + 1 came to ${sum?.data[0]}` };
   } catch (error) {
-    return { device, works: false, reason: firstLine(error) };
+    return { device, works: false, reason: reasonOf(error) };
   } finally {
     await runtime.close();
   }
 }
 
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!.slice(0, 200);
+/** What is left of ONNX Runtime's message without the source file, the function and the check that failed. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const [, said] = /\bwas false\.\s*(.+)/s.exec(message) ?? [];
+  return (said ?? message).trim().split("\n")[0]!.slice(0, 200);
 }
