@@ -63,11 +63,19 @@ class Host {
     });
     this.#exit = new Promise((resolve) => {
       this.#child.once("exit", (code, signal) => {
-        this.#die(new Error(describeExit(code, signal, this.#stderr)));
-        resolve();
+        const die = () => {
+          this.#die(new Error(describeExit(code, signal, this.#stderr)));
+          resolve();
+        };
+        // Ctrl-C came before it could learn to ignore that. It came here too, and who handles it here says why first.
+        if (signal === "SIGINT") setTimeout(die, 100);
+        else die();
+      });
+      this.#child.on("error", (error) => {
+        this.#die(error);
+        if (this.#child.pid === undefined) resolve();
       });
     });
-    this.#child.on("error", (error) => this.#die(error));
     this.#child.on("message", (reply: Reply) => {
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
@@ -127,11 +135,9 @@ class Host {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#hold();
+      // Where nothing can be sent any more, the process is ending, and how it ended tells more than a closed channel.
       this.#child.send({ ...question, id } as Request, (error) => {
-        if (!error) return;
-        this.#waiting.delete(id);
-        this.#hold();
-        reject(this.ended ?? error);
+        if (error) void this.#exit.then(() => this.#waiting.get(id)?.reject(this.ended ?? error));
       });
     });
   }
