@@ -35,15 +35,22 @@ const REMEMBERED_LENGTH = 64;
 /** … and so many of them, after which the memory starts afresh. */
 const REMEMBERED_WORDS = 16_384;
 
-/** Builds an encoding; an InputError names the merge that is malformed or does not fit the vocabulary. */
+/**
+ * Builds an encoding. Merges are looked up as they are written: turning all 50,000 into ids first would take longer
+ * than any prompt.
+ *
+ * @throws InputError naming the merge that is malformed or, where the ids follow from the merges, takes a token that
+ *   is none; with a vocabulary, `encode` throws it when a merge makes a token that the vocabulary lacks
+ */
 export function createBpe(options: BpeOptions): Bpe {
   const { endOfWord } = options;
-  const pairs = parseMerges(options.merges);
-  const ids = options.vocab ? new Map(Object.entries(options.vocab)) : deriveVocab(pairs, options);
+  const merges = parseMerges(options.merges);
+  const ids = options.vocab ? new Map(Object.entries(options.vocab)) : deriveVocab(merges, options);
   const tokens: string[] = [];
   for (const [token, id] of ids) tokens[id] = token;
+  const ranks = new Map<string, number>();
+  for (let rank = 0; rank < merges.length; rank++) ranks.set(merges[rank]!, rank);
 
-  const { ranks, products, stride } = rankMerges(pairs, ids, tokens.length);
   const id = (token: string): number => {
     const found = ids.get(token);
     if (found === undefined) throw new InputError(`The vocabulary has no token ${JSON.stringify(token)}.`);
@@ -52,7 +59,19 @@ export function createBpe(options: BpeOptions): Bpe {
   const unknown = id(options.unknownToken);
   const inner = SYMBOLS.map((symbol) => ids.get(symbol) ?? unknown);
   const final = SYMBOLS.map((symbol) => ids.get(symbol + endOfWord) ?? unknown);
-  const rankOf = (left: number, right: number) => ranks.get(left * stride + right);
+  const made = (merge: string): number => {
+    const found = ids.get(merge.replace(" ", ""));
+    if (found === undefined) throw unfitting(merge);
+    return found;
+  };
+  // What the merges make, by rank, each noted when a word first meets it.
+  const products = new Array<number>(merges.length);
+  const rankOf = (left: number, right: number): number | undefined => {
+    const merge = `${tokens[left]} ${tokens[right]}`;
+    const rank = ranks.get(merge);
+    if (rank !== undefined) products[rank] ??= made(merge);
+    return rank;
+  };
 
   const utf8 = new TextEncoder();
   const memory = new Map<string, readonly number[]>();
@@ -77,42 +96,38 @@ export function createBpe(options: BpeOptions): Bpe {
   return { vocabSize: tokens.length, id, token, encode };
 }
 
-type Pair = readonly [left: string, right: string];
-
-function parseMerges(text: string): Pair[] {
-  const pairs: Pair[] = [];
+/** The merges as they are written, each with exactly one space in it. */
+function parseMerges(text: string): string[] {
+  const merges: string[] = [];
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (line === "" || (i === 0 && line.startsWith("#version"))) continue;
-    const [left, right, ...more] = line.split(" ");
-    if (!left || !right || more.length > 0) {
+    const space = line.indexOf(" ");
+    if (space <= 0 || space === line.length - 1 || line.includes(" ", space + 1)) {
       throw new InputError(
         `Line ${i + 1} of the merges is ${JSON.stringify(line.slice(0, 80))}: give two symbols a line.`,
       );
     }
-    pairs.push([left, right]);
+    merges.push(line);
   }
-  return pairs;
+  return merges;
 }
 
 /** Ids in order: the bytes, the bytes that end a word (where those are marked), what the merges make, the specials. */
-function deriveVocab(pairs: readonly Pair[], { endOfWord, specialTokens }: BpeOptions): Map<string, number> {
+function deriveVocab(merges: readonly string[], { endOfWord, specialTokens }: BpeOptions): Map<string, number> {
   const finals = endOfWord === "" ? [] : ALPHABET.map((symbol) => symbol + endOfWord);
-  const tokens = [...ALPHABET, ...finals, ...pairs.map(([left, right]) => left + right), ...specialTokens];
-  return new Map(tokens.map((token, id) => [token, id]));
+  const made = merges.map((merge) => merge.replace(" ", ""));
+  const ids = new Map<string, number>();
+  let id = 0;
+  for (const tokens of [ALPHABET, finals, made, specialTokens]) for (const token of tokens) ids.set(token, id++);
+  for (const merge of merges) {
+    const space = merge.indexOf(" ");
+    if (!ids.has(merge.slice(0, space)) || !ids.has(merge.slice(space + 1))) throw unfitting(merge);
+  }
+  return ids;
 }
 
-/** Merges by the ids of their two parts: left · stride + right → rank, and by rank the id they make. */
-function rankMerges(pairs: readonly Pair[], ids: ReadonlyMap<string, number>, stride: number) {
-  const ranks = new Map<number, number>();
-  const products = pairs.map(([left, right], rank) => {
-    const [a, b, product] = [left, right, left + right].map((token) => ids.get(token));
-    if (a === undefined || b === undefined || product === undefined) {
-      throw new InputError(
-        `The merge ${left} ${right} takes or makes a token that the vocabulary lacks: do they belong together?`,
-      );
-    }
-    ranks.set(a * stride + b, rank);
-    return product;
-  });
-  return { ranks, products, stride };
+function unfitting(merge: string): InputError {
+  return new InputError(
+    `The merge ${merge} takes or makes a token that the vocabulary lacks: do they belong together?`,
+  );
 }

@@ -4,7 +4,7 @@ import { readJson, statOrUndefined } from "./files.ts";
 import type { JsonObject } from "./json.ts";
 import { textLayout } from "./layout.ts";
 import { type ModelPart, openWeights, type PartOptions, readConfig, withTodaysNames } from "./model-part.ts";
-import { checkVocabSize, readTokenizer, type TokenizerFiles } from "./tokenizer.ts";
+import { readTokenizer, type TokenizerFiles } from "./tokenizer.ts";
 import { openVae, VAE_CLASSES } from "./vae.ts";
 
 /** What a checkpoint says about itself, without its weights. */
@@ -53,8 +53,8 @@ export async function describeFolder(folder: string): Promise<Description> {
   for (const [name, config] of Object.entries({ unet: unet!, vae: vae! })) {
     checkClassName(join(folder, name, "config.json"), "_class_name", config["_class_name"], CLASSES[name]!);
   }
-  const tokenizer = await readTokenizer(join(folder, "tokenizer"));
-  checkVocabSize(tokenizer, textLayout(textEncoder!, join(folder, "text_encoder", "config.json")).vocab_size, folder);
+  const { vocab_size: vocabSize } = textLayout(textEncoder!, join(folder, "text_encoder", "config.json"));
+  const tokenizer = await readTokenizer(join(folder, "tokenizer"), { vocabSize });
   const scheduler = await readJson(join(folder, "scheduler", "scheduler_config.json"));
   return { unet: unet!, textEncoder: textEncoder!, vae: vae!, tokenizer, scheduler };
 }

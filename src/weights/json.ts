@@ -46,9 +46,10 @@ function describe(value: unknown): string {
 function checkNesting(text: string, file: string, uniqueKeys: boolean): void {
   const keys: Set<string>[] = [];
   for (let i = 0; i < text.length; i++) {
-    switch (text[i]) {
-      case "{":
-      case "[":
+    // Codes instead of letters: a vocabulary has a million of them.
+    switch (text.charCodeAt(i)) {
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
         keys.push(new Set());
         if (keys.length > MAX_DEPTH) {
           throw new InputError(
@@ -56,13 +57,13 @@ function checkNesting(text: string, file: string, uniqueKeys: boolean): void {
           );
         }
         break;
-      case "}":
-      case "]":
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
         keys.pop();
         break;
-      case '"': {
+      case QUOTE: {
         const start = i;
-        for (i++; i < text.length && text[i] !== '"'; i++) if (text[i] === "\\") i++;
+        i = endOfString(text, start);
         if (!uniqueKeys || !isKey(text, i + 1)) break;
         const key = text.slice(start, i + 1);
         const name = key.includes("\\") ? spellPlainly(key) : key;
@@ -73,6 +74,20 @@ function checkNesting(text: string, file: string, uniqueKeys: boolean): void {
       }
     }
   }
+}
+
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
+
+/** Where the string that begins at `start` has its closing quote, or the end of the text. */
+function endOfString(text: string, start: number): number {
+  let i = start + 1;
+  for (; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) break;
+    if (code === BACKSLASH) i++;
+  }
+  return i;
 }
 
 function isKey(text: string, after: number): boolean {

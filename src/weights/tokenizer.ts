@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { InputError } from "../tensor/index.ts";
 import { readJson, readText, statOrUndefined } from "./files.ts";
-import type { JsonObject } from "./json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import { check } from "./layout.ts";
 
 /** A tokenizer's files as they are: what `text/` builds a tokenizer from. */
@@ -20,19 +21,30 @@ export interface TokenizerFiles {
 /** Several times the size of the largest vocabulary in use. */
 const LIMIT = 1 << 25;
 
+/** What a tokenizer must agree with. */
+export interface TokenizerLimits {
+  /** Rows of the text encoder's embedding: every id must find its own. Default: any number. */
+  readonly vocabSize?: number;
+}
+
 /**
  * Reads `vocab.json` and `merges.txt` of a folder, or the `tokenizer.json` that holds both, and beside them
- * `tokenizer_config.json` and `special_tokens_map.json`.
+ * `tokenizer_config.json` and `special_tokens_map.json`. A full vocabulary is work for tens of milliseconds, in steps
+ * that let the event loop turn.
  *
- * @throws InputError naming the file: missing, damaged, an id that is no id or given twice, a merge without an id
+ * @throws InputError naming the file: missing, damaged, an id that is no id, given twice or beyond the limit, a merge
+ *   without an id
  */
-export async function readTokenizer(folder: string): Promise<TokenizerFiles> {
+export async function readTokenizer(
+  folder: string,
+  { vocabSize = Number.POSITIVE_INFINITY }: TokenizerLimits = {},
+): Promise<TokenizerFiles> {
   const optional = async (file: string) => {
     const path = join(folder, file);
     return (await statOrUndefined(path)) ? await readJson(path) : undefined;
   };
   return {
-    ...((await readSlow(folder)) ?? (await readFast(folder))),
+    ...((await readSlow(folder, vocabSize)) ?? (await readFast(folder, vocabSize))),
     tokenizerConfig: await optional("tokenizer_config.json"),
     specialTokensMap: await optional("special_tokens_map.json"),
   };
@@ -40,12 +52,14 @@ export async function readTokenizer(folder: string): Promise<TokenizerFiles> {
 
 type Tables = Required<Pick<TokenizerFiles, "merges" | "vocab">>;
 
-async function readSlow(folder: string): Promise<Tables | undefined> {
+async function readSlow(folder: string, vocabSize: number): Promise<Tables | undefined> {
   const [vocabPath, mergesPath] = [join(folder, "vocab.json"), join(folder, "merges.txt")];
   if (!(await statOrUndefined(vocabPath)) && !(await statOrUndefined(mergesPath))) return undefined;
-  const vocab = checkVocab(await readJson(vocabPath, LIMIT), vocabPath);
+  const json = await readJson(vocabPath, LIMIT);
+  await nextTurn();
+  const vocab = checkVocab(json, vocabPath, vocabSize);
   const merges = await readText(mergesPath, LIMIT);
-  checkMerges(merges, vocab, mergesPath);
+  await checkMerges(merges, vocab, mergesPath);
   return { merges, vocab };
 }
 
@@ -53,64 +67,72 @@ async function readSlow(folder: string): Promise<Tables | undefined> {
 const FAST = z.object({
   model: z.object({
     type: z.literal("BPE").default("BPE"),
-    vocab: z.record(z.string(), z.unknown()),
+    vocab: z.custom<JsonObject>(isObject, "should be an object"),
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
   }),
 });
 
-async function readFast(folder: string): Promise<Tables> {
+async function readFast(folder: string, vocabSize: number): Promise<Tables> {
   const path = join(folder, "tokenizer.json");
   if (!(await statOrUndefined(path))) {
     throw new InputError(`${folder} has no tokenizer: neither vocab.json with merges.txt nor tokenizer.json.`);
   }
-  const { model } = check(FAST, await readJson(path, LIMIT), path);
-  const vocab = checkVocab(model.vocab, path);
+  const json = await readJson(path, LIMIT);
+  await nextTurn();
+  const { model } = check(FAST, json, path);
+  await nextTurn();
+  const vocab = checkVocab(model.vocab, path, vocabSize);
   const lines = model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" ")));
   const merges = ["#version: 0.2", ...lines, ""].join("\n");
-  checkMerges(merges, vocab, path);
+  await checkMerges(merges, vocab, path);
   return { merges, vocab };
 }
 
-/**
- * Every id must find its row in the text encoder's embedding.
- *
- * @throws InputError naming the folder and a token beyond the table
- */
-export function checkVocabSize({ vocab = {} }: TokenizerFiles, vocabSize: number, where: string): void {
-  for (const [token, id] of Object.entries(vocab)) {
-    if (id < vocabSize) continue;
-    throw new InputError(
-      `The tokenizer of ${where} gives ${JSON.stringify(token)} the id ${id}, but its text encoder knows only ` +
-        `${vocabSize} ids (vocab_size). The two do not belong together.`,
-    );
-  }
-}
-
-function checkVocab(json: JsonObject, path: string): Readonly<Record<string, number>> {
-  const vocab: Record<string, number> = Object.create(null);
-  const tokens = new Map<number, string>();
-  for (const [token, id] of Object.entries(json)) {
+/** The object itself, once every id in it is known to be one. */
+function checkVocab(json: JsonObject, path: string, vocabSize: number): Readonly<Record<string, number>> {
+  const tokens: string[] = [];
+  for (const token of Object.keys(json)) {
+    const id = json[token];
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0) {
       throw new InputError(`${path} gives ${JSON.stringify(token)} the id ${JSON.stringify(id)}, which is no id.`);
     }
-    const other = tokens.get(id);
+    if (id >= vocabSize) {
+      throw new InputError(
+        `${path} gives ${JSON.stringify(token)} the id ${id}, but the text encoder knows only ${vocabSize} ids ` +
+          "(vocab_size). The two do not belong together.",
+      );
+    }
+    const other = tokens[id];
     if (other !== undefined) {
       throw new InputError(
         `${path} gives ${JSON.stringify(other)} and ${JSON.stringify(token)} the same id, ${id}. Get the file again.`,
       );
     }
-    tokens.set(id, token);
-    vocab[token] = id;
+    tokens[id] = token;
   }
-  return vocab;
+  // "constructor" is a word like any other.
+  return Object.setPrototypeOf(json, null) as Readonly<Record<string, number>>;
 }
 
-function checkMerges(merges: string, vocab: Readonly<Record<string, number>>, path: string): void {
+/** So many lines are a few milliseconds of work. */
+const LINES_A_TURN = 8192;
+
+async function checkMerges(merges: string, vocab: Readonly<Record<string, number>>, path: string): Promise<void> {
   for (const [i, line] of merges.split("\n").entries()) {
-    if (line.trim() === "" || (i === 0 && line.startsWith("#version"))) continue;
-    const pair = line.trim().split(" ");
-    if (pair.length === 2 && vocab[pair[0]! + pair[1]!] !== undefined) continue;
-    const what = pair.length === 2 ? "makes a token that the vocabulary does not know" : "is not two tokens";
+    if (i % LINES_A_TURN === 0) await nextTurn();
+    const merge = line.trim();
+    if (merge === "" || (i === 0 && merge.startsWith("#version"))) continue;
+    const what = faultOf(merge, vocab);
+    if (!what) continue;
     throw new InputError(`${path}: line ${i + 1}, ${JSON.stringify(line.slice(0, 80))}, ${what}. Get the files again.`);
   }
+}
+
+function faultOf(merge: string, vocab: Readonly<Record<string, number>>): string | undefined {
+  const space = merge.indexOf(" ");
+  if (space < 0 || merge.includes(" ", space + 1)) return "is not two tokens";
+  const [left, right] = [merge.slice(0, space), merge.slice(space + 1)];
+  if (vocab[left + right] === undefined) return "makes a token that the vocabulary does not know";
+  if (vocab[left] === undefined || vocab[right] === undefined) return "takes a token that the vocabulary does not know";
+  return undefined;
 }
