@@ -88,7 +88,8 @@ describe("walks", () => {
         { name: "timesteps" },
       );
       if (sampler !== "DPM adaptive") expect([...walk.timesteps]).toEqual(asked);
-      expectClose(latents, want.latents, 2e-5 * Math.max(1, std(want.latents)), { name: "latents" });
+      const allowed = sampler === "DPM adaptive" ? 1e-4 : 2e-5;
+      expectClose(latents, want.latents, allowed * Math.max(1, std(want.latents)), { name: "latents" });
     },
   );
 });

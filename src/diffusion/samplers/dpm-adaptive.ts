@@ -1,5 +1,4 @@
-import { atLambda, dpmSolverStep, lambdaAt } from "../dpm-solver.ts";
-import { ancestralStep, exploding } from "../level.ts";
+import { aimBeyond, atLambda, dpmSolverStep, lambdaAt } from "../dpm-solver.ts";
 import type { Journey, Walker } from "../sampler.ts";
 import { combine, slope } from "../vector.ts";
 
@@ -35,10 +34,8 @@ export function* dpmAdaptive(journey: Journey, options: DpmAdaptiveOptions = {})
   let h = hInit;
   for (let step = 0; lambda < end - 1e-5; ) {
     const target = Math.min(end, Math.fround(lambda + h));
-    const [here, next] = [atLambda(lambda), atLambda(target)];
-    // With noise, aim below the target, though never below the end, and let the noise bring x up to it.
-    const aim = eta > 0 ? Math.min(end, lambdaAt(exploding(ancestralStep(here, next, eta).down))) : target;
-    const up = Math.sqrt(next.sigma ** 2 - atLambda(aim).sigma ** 2);
+    const here = atLambda(lambda);
+    const { aim, up } = aimBeyond(lambda, target, end, eta);
     const { x0 } = yield { x, level: here, step };
     const epsilon = slope(x, x0, here.sigma);
     const { x: high, lower: low } = yield* dpmSolverStep({ x, epsilon, from: lambda, to: aim, order, step });

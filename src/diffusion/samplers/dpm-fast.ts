@@ -1,5 +1,4 @@
-import { atLambda, dpmSolverStep, lambdaAt } from "../dpm-solver.ts";
-import { ancestralStep, exploding } from "../level.ts";
+import { aimBeyond, atLambda, dpmSolverStep, lambdaAt } from "../dpm-solver.ts";
 import type { Journey, Walker } from "../sampler.ts";
 import { combine, linspace, slope } from "../vector.ts";
 
@@ -24,10 +23,8 @@ export function* dpmFast(journey: Journey, options: DpmFastOptions = {}): Walker
   let { x } = journey;
   for (const [step, order] of orders.entries()) {
     const [from, to] = [lambdas[step]!, lambdas[step + 1]!];
-    const [here, next] = [atLambda(from), atLambda(to)];
-    // With noise, aim below the next level, though never below the end, and let the noise bring x up to it.
-    const aim = eta > 0 ? Math.min(end, lambdaAt(exploding(ancestralStep(here, next, eta).down))) : to;
-    const up = Math.sqrt(next.sigma ** 2 - atLambda(aim).sigma ** 2);
+    const here = atLambda(from);
+    const { aim, up } = aimBeyond(from, to, end, eta);
     const { x0 } = yield { x, level: here, step };
     const epsilon = slope(x, x0, here.sigma);
     const reached = yield* dpmSolverStep({ x, epsilon, from, to: aim, order, step });
