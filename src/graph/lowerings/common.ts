@@ -14,21 +14,26 @@ const linear: Lowering = (_, [x, weight, bias]) => {
  * Each group as one "channel" of an instance normalisation, then the scale and shift of each real channel. The
  * runtime's own GroupNorm kernels exist on CUDA only.
  *
- * @param prepare what happens to the groups [B, groups, values] first; must not change what they are normalised to
+ * @param normalize […, values] → the same with mean 0 and variance 1, given what is added to the variance
  */
 export const groupNorm =
-  (prepare: (grouped: Value) => Value): Lowering =>
+  (normalize: (grouped: Value, epsilon: number) => Value): Lowering =>
   (node, [x, weight, bias]) => {
     const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
     const [batch, channels, ...rest] = x!.shape;
     const size = rest.reduce<number>((n, _, i) => n * fixed(rest, i, "GroupNorm"), (channels as number) / groups);
-    const one = x!.graph.constant(float32([groups], new Float32Array(groups).fill(1)));
-    const zero = x!.graph.constant(float32([groups], new Float32Array(groups)));
-    const grouped = prepare(reshape(x!, [batch!, groups, size]));
-    const normal = emit("InstanceNormalization", [grouped, one, zero], grouped, { epsilon });
+    const normal = normalize(reshape(x!, [batch!, groups, size]), epsilon.float);
     const perChannel = (v: Value) => reshape(v, [channels!, ...rest.map(() => 1)]);
     return add(mul(reshape(normal, x!.shape), perChannel(weight!)), perChannel(bias!));
   };
+
+/** Every row of every "channel" of x [B, C, values] by itself. */
+export function instanceNorm(x: Value, epsilon: number): Value {
+  const channels = fixed(x.shape, 1, "InstanceNormalization");
+  const one = x.graph.constant(float32([channels], new Float32Array(channels).fill(1)));
+  const zero = x.graph.constant(float32([channels], new Float32Array(channels)));
+  return emit("InstanceNormalization", [x, one, zero], x, { epsilon: { float: epsilon } });
+}
 
 const attention: Lowering = (node, [query, key, value]) => {
   const { heads, causal } = node.attributes as { heads: number; causal: number };
@@ -59,7 +64,7 @@ const resizeNearest: Lowering = (node, [x]) => {
 /** Operations that no device has in one node, written with ones that all have. */
 export const common: Lowerings = {
   Linear: linear,
-  GroupNorm: groupNorm((x) => x),
+  GroupNorm: groupNorm(instanceNorm),
   Attention: attention,
   ResizeNearest: resizeNearest,
   Silu: (_, [x]) => mul(x!, sigmoid(x!)),

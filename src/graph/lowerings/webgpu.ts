@@ -3,14 +3,21 @@ import type { Graph, Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit, integers } from "../ops/emit.ts";
 import { add, concat, matmul, mul, reshape, slice, softmax, split, splitHeads, sub, transpose } from "../ops/index.ts";
-import { common, groupNorm } from "./common.ts";
+import { common, groupNorm, instanceNorm } from "./common.ts";
+
+/** The one epsilon that the runtime is ever told. */
+const EPSILON = 1e-5;
 
 /**
- * The runtime sums squares in one pass, which loses the digits of a variance that is small beside the mean. Taking one
- * value of each group away first leaves the variance as it is and brings the mean near zero (Chan, Golub & LeVeque
- * 1983, shifted data).
+ * The runtime's instance normalisation sums squares in one pass, which loses the digits of a variance that is small
+ * beside the mean: taking one value of each group away first leaves the variance as it is and brings the mean near zero
+ * (Chan, Golub & LeVeque 1983, shifted data). And it compiles epsilon into a program that it takes again for another
+ * epsilon; in a unit in which the wanted epsilon is the usual one, there is only one.
  */
-const shifted = (grouped: Value): Value => sub(grouped, slice(grouped, 2, 0, 1));
+function normalize(grouped: Value, epsilon: number): Value {
+  const centred = sub(grouped, slice(grouped, 2, 0, 1));
+  return instanceNorm(epsilon === EPSILON ? centred : mul(centred, Math.sqrt(EPSILON / epsilon)), EPSILON);
+}
 
 /** Bytes that one table of who looks where may take: half of the 128 MiB that every adapter grants a buffer. */
 const MAX_SCORES = 1 << 26;
@@ -73,20 +80,35 @@ const conv: Lowering = (node, [x, weight, bias]) => {
 };
 
 /** 2π as three numbers whose products with small integers are exact in float32 (Cody & Waite 1980). */
-const TURN = [6.28125, 0.0019350051879882812, 3.019916e-7] as const;
+const TURN = [6.28125, 0.0019350051879882812, 3.019916050561733e-7] as const;
 
-/** Graphics hardware loses digits of the sine of a large angle: takes whole turns away first. */
-const periodic: Lowering = (node, [x]) => {
-  const turns = emit("Floor", [add(mul(x!, 1 / (2 * Math.PI)), 0.5)], x!);
-  const angle = TURN.reduce((rest, part) => sub(rest, mul(turns, part)), x!);
-  return emit(node.op, [angle], x!);
-};
+/** Terms of the Taylor series: enough for half a turn in float32. */
+const TERMS = 10;
+
+/**
+ * Sine and cosine to a few units of the last place. Hardware promises three digits, and fewer for large angles; the
+ * timesteps of a U-Net need all of them.
+ */
+const wave =
+  (first: 0 | 1): Lowering =>
+  (_, [x]) => {
+    const turns = emit("Floor", [add(mul(x!, 1 / (2 * Math.PI)), 0.5)], x!);
+    const angle = TURN.reduce((rest, part) => sub(rest, mul(turns, part)), x!);
+    const square = mul(angle, angle);
+    // Horner's scheme on 1 − x²/(n·(n−1))·(1 − …), from the smallest term on.
+    let series: Value | undefined;
+    for (let n = 2 * TERMS + first; n > first; n -= 2) {
+      const step = mul(square, -1 / (n * (n - 1)));
+      series = add(series ? mul(step, series) : step, 1);
+    }
+    return first ? mul(angle, series!) : series!;
+  };
 
 export const webgpu: Lowerings = {
   ...common,
-  GroupNorm: groupNorm(shifted),
+  GroupNorm: groupNorm(normalize),
   Attention: attention,
   Conv: conv,
-  Sin: periodic,
-  Cos: periodic,
+  Sin: wave(1),
+  Cos: wave(0),
 };
