@@ -48,34 +48,24 @@ const DATA_TYPE: Record<DType, number> = {
  * folds away once when it loads the graph.
  */
 export function toOnnx(graph: Graph, weightOf: (name: string) => Weight): OnnxModel {
-  const weights = new Map([...graph.parameters.keys()].map((name) => [name, weightOf(name)]));
-  const files = new Set([...weights.values()].flatMap(filesOf));
-  const folder = commonFolder(files);
-  const weightBytes = [...graph.parameters.values()].reduce((sum, value) => sum + byteLength(value), 0);
-  const parts = new Parts((file) => file.slice(folder.length));
-  for (const [name, value] of graph.parameters) parts.parameter(name, value, weights.get(name)!);
-  for (const [value, tensor] of graph.constants) parts.initializer(value.name, tensor);
-  for (const node of graph.nodes) parts.node(node);
-  for (const [name, value] of graph.outputs) {
-    parts.node({ op: "Identity", name: `output/${name}`, inputs: [value], outputs: [{ name }], attributes: {} });
+  const weights = new Map<string, Weight>();
+  const files = new Set<string>();
+  let weightBytes = 0;
+  for (const [name, value] of graph.parameters) {
+    const weight = weightOf(name);
+    weights.set(name, weight);
+    for (const part of isScaled(weight) ? [weight.values, weight.scale] : [weight]) {
+      if ("file" in part) files.add(part.file);
+    }
+    weightBytes += byteLength(value);
   }
+  const folder = commonFolder(files);
   const pbf = new PbfWriter();
   pbf.writeVarintField(1, IR_VERSION);
   pbf.writeStringField(2, "inkling");
-  pbf.writeMessage(7, (_, out) => parts.write(out, graph), undefined);
-  for (const [domain, version] of [
-    ["", OPSET],
-    ["com.microsoft", 1],
-  ] as const) {
-    pbf.writeMessage(
-      8,
-      (_, out) => {
-        if (domain) out.writeStringField(1, domain);
-        out.writeVarintField(2, version);
-      },
-      undefined,
-    );
-  }
+  pbf.writeMessage(7, writeGraph, { graph, weights, folder });
+  pbf.writeMessage(8, writeOpset, ["", OPSET]);
+  pbf.writeMessage(8, writeOpset, ["com.microsoft", 1]);
   return {
     name: graph.name,
     bytes: pbf.finish(),
@@ -91,75 +81,16 @@ type WritableNode = Pick<Node, "op" | "name" | "attributes"> & {
   readonly outputs: readonly Named[];
 };
 
-/** The repeated fields of a GraphProto, gathered before they are written. */
-class Parts {
-  readonly #nodes: WritableNode[] = [];
-  readonly #initializers: { name: string; data: Tensor | StoredTensor }[] = [];
-  readonly #locate: (file: string) => string;
-
-  constructor(locate: (file: string) => string) {
-    this.#locate = locate;
-  }
-
-  initializer(name: string, data: Tensor | StoredTensor): void {
-    this.#initializers.push({ name, data });
-  }
-
-  node(node: WritableNode): void {
-    this.#nodes.push(node);
-  }
-
-  parameter(name: string, type: TensorType, weight: Weight): void {
-    const data = "values" in weight ? weight.values : weight;
-    if (count(data.shape) !== count(type.shape)) {
-      throw new Error(`Weight "${name}" is ${showShape(data.shape)}, the graph wants ${showShape(type.shape)}.`);
-    }
-    const shaped = { ...data, shape: type.shape as number[] };
-    if (data.dtype === type.dtype && !("values" in weight)) {
-      this.initializer(name, shaped);
-      return;
-    }
-    const [stored, wide] = [`${name}/stored`, "values" in weight ? `${name}/wide` : name];
-    this.initializer(stored, shaped);
-    const to = DATA_TYPE[type.dtype];
-    this.node({
-      op: "Cast",
-      name: `${name}/Cast`,
-      inputs: [{ name: stored }],
-      outputs: [{ name: wide }],
-      attributes: { to },
-    });
-    if (!("values" in weight)) return;
-    const scale = { name: `${name}/scale` };
-    this.parameter(scale.name, { dtype: type.dtype, shape: weight.scale.shape }, weight.scale);
-    this.node({ op: "Mul", name: `${name}/Mul`, inputs: [{ name: wide }, scale], outputs: [{ name }], attributes: {} });
-  }
-
-  write(out: PbfWriter, graph: Graph): void {
-    for (const node of this.#nodes) out.writeMessage(1, writeNode, node);
-    out.writeStringField(2, graph.name);
-    for (const initializer of this.#initializers) out.writeMessage(5, (i, o) => this.#writeTensor(i, o), initializer);
-    for (const input of graph.inputs) out.writeMessage(11, writeValueInfo, { name: input.name, type: input });
-    for (const [name, type] of graph.outputs) out.writeMessage(12, writeValueInfo, { name, type });
-  }
-
-  #writeTensor({ name, data }: { name: string; data: Tensor | StoredTensor }, out: PbfWriter): void {
-    for (const dim of data.shape) out.writeVarintField(1, dim);
-    out.writeVarintField(2, DATA_TYPE[data.dtype]);
-    out.writeStringField(8, name);
-    if ("data" in data) {
-      out.writeBytesField(9, new Uint8Array(data.data.buffer, data.data.byteOffset, data.data.byteLength));
-      return;
-    }
-    const entries = { location: this.#locate(data.file), offset: `${data.offset}`, length: `${data.length}` };
-    for (const entry of Object.entries(entries)) out.writeMessage(13, writeEntry, entry);
-    out.writeVarintField(14, 1);
-  }
+interface Initializer {
+  readonly name: string;
+  readonly data: Tensor | StoredTensor;
+  /** As the graph wants it: the same numbers, perhaps with other dimensions of 1. */
+  readonly shape: TensorType["shape"];
+  readonly folder: string;
 }
 
-function filesOf(weight: Weight): string[] {
-  const parts = "values" in weight ? [weight.values, weight.scale] : [weight];
-  return parts.flatMap((part) => ("file" in part ? [part.file] : []));
+function isScaled(weight: Weight): weight is ScaledWeight {
+  return "values" in weight;
 }
 
 /** The longest folder that holds every file, with its closing slash. */
@@ -171,9 +102,73 @@ function commonFolder(files: Iterable<string>): string {
   return folder;
 }
 
+interface Bound {
+  readonly graph: Graph;
+  readonly weights: ReadonlyMap<string, Weight>;
+  readonly folder: string;
+}
+
+/** A GraphProto. Its repeated fields may stand in any order; only the nodes' own order counts. */
+function writeGraph({ graph, weights, folder }: Bound, out: PbfWriter): void {
+  for (const [name, value] of graph.parameters) writeParameter(name, value, weights.get(name)!, folder, out);
+  for (const [{ name, shape }, data] of graph.constants) {
+    out.writeMessage(5, writeInitializer, { name, data, shape, folder });
+  }
+  for (const node of graph.nodes) out.writeMessage(1, writeNode, node);
+  for (const [name, value] of graph.outputs) {
+    const identity = { op: "Identity", name: `output/${name}`, inputs: [value], outputs: [{ name }], attributes: {} };
+    out.writeMessage(1, writeNode, identity);
+  }
+  out.writeStringField(2, graph.name);
+  for (const input of graph.inputs) out.writeMessage(11, writeValueInfo, { name: input.name, type: input });
+  for (const [name, type] of graph.outputs) out.writeMessage(12, writeValueInfo, { name, type });
+}
+
+/** The weight as it is stored, and the nodes that make of it what the graph wants. */
+function writeParameter(name: string, type: TensorType, weight: Weight, folder: string, out: PbfWriter): void {
+  const scaled = isScaled(weight);
+  const data = scaled ? weight.values : weight;
+  const { dtype, shape } = type;
+  if (count(data.shape) !== count(shape)) {
+    throw new Error(`Weight "${name}" is ${showShape(data.shape)}, the graph wants ${showShape(shape)}.`);
+  }
+  if (data.dtype === dtype && !scaled) {
+    out.writeMessage(5, writeInitializer, { name, data, shape, folder });
+    return;
+  }
+  const [stored, wide] = [{ name: `${name}/stored` }, { name: scaled ? `${name}/wide` : name }];
+  const cast = { inputs: [stored], outputs: [wide], attributes: { to: DATA_TYPE[dtype] } };
+  out.writeMessage(5, writeInitializer, { name: stored.name, data, shape, folder });
+  out.writeMessage(1, writeNode, { op: "Cast", name: `${name}/Cast`, ...cast });
+  if (!scaled) return;
+  const scale = { name: `${name}/scale` };
+  writeParameter(scale.name, { dtype, shape: weight.scale.shape }, weight.scale, folder, out);
+  const product = { inputs: [wide, scale], outputs: [{ name }], attributes: {} };
+  out.writeMessage(1, writeNode, { op: "Mul", name: `${name}/Mul`, ...product });
+}
+
+function writeInitializer({ name, data, shape, folder }: Initializer, out: PbfWriter): void {
+  for (const dim of shape) out.writeVarintField(1, dim as number);
+  out.writeVarintField(2, DATA_TYPE[data.dtype]);
+  out.writeStringField(8, name);
+  if ("data" in data) {
+    out.writeBytesField(9, new Uint8Array(data.data.buffer, data.data.byteOffset, data.data.byteLength));
+    return;
+  }
+  out.writeMessage(13, writeEntry, ["location", data.file.slice(folder.length)]);
+  out.writeMessage(13, writeEntry, ["offset", `${data.offset}`]);
+  out.writeMessage(13, writeEntry, ["length", `${data.length}`]);
+  out.writeVarintField(14, 1);
+}
+
 function writeEntry([key, value]: [string, string], out: PbfWriter): void {
   out.writeStringField(1, key);
   out.writeStringField(2, value);
+}
+
+function writeOpset([domain, version]: [string, number], out: PbfWriter): void {
+  if (domain) out.writeStringField(1, domain);
+  out.writeVarintField(2, version);
 }
 
 function writeNode(node: WritableNode, out: PbfWriter): void {
