@@ -1,4 +1,14 @@
-// What tsc leaves undone: the launcher must be executable, also where npm did not link it.
-import { chmodSync } from "node:fs";
+// What tsc leaves undone.
+import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
-chmodSync(new URL("../dist/cli/index.js", import.meta.url), 0o755);
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+// The launcher must be executable, also where npm did not link it.
+chmodSync(at("dist/cli/index.js"), 0o755);
+
+// What was built from sources that are gone would still be imported, and packed.
+for (const path of readdirSync(at("dist"), { recursive: true })) {
+  const source = /^(.*?)(\.d\.ts|\.js)$/.exec(path)?.[1];
+  if (source && !existsSync(at(`src/${source}.ts`))) rmSync(at(`dist/${path}`));
+}
