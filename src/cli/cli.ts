@@ -77,7 +77,12 @@ export interface Engine {
 }
 
 export const engine: Engine = {
-  load: async (model, options) => (await import("../pipelines/index.ts")).load(model, options),
+  async load(model, options) {
+    // The inference process takes as long to start as the other rooms take to be loaded: both at once.
+    const { startRuntime } = await import("../runtime/index.ts");
+    const starting = startRuntime(options.device, options.threads);
+    return (await import("../pipelines/index.ts")).load(model, { ...options, starting });
+  },
   benchmark: async (model, options) => (await import("../pipelines/benchmark.ts")).benchmark(model, options),
   describeRuntime: async () => (await import("../runtime/index.ts")).describeRuntime(),
 };

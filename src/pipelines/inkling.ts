@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { resolveModel } from "../hub/index.ts";
 import { encodePicture, formatOfName, type Picture, saveBytes, writeInfotext } from "../image/index.ts";
 import { clipTextConfig, unetConfig } from "../models/index.ts";
-import { chooseDevice, createProcessRuntime, type Device, type Runtime } from "../runtime/index.ts";
+import { type Device, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
@@ -18,6 +19,8 @@ export interface LoadOptions extends CheckpointOptions {
   readonly device?: Device | "auto";
   /** Threads on the CPU. Default: one per core. */
   readonly threads?: number;
+  /** A runtime that was started ahead, instead of `device` and `threads`; it is closed with the model. */
+  readonly starting?: Promise<StartedRuntime>;
   /** Gets one-line remarks: what was guessed, what will be ignored. */
   readonly onNote?: (line: string) => void;
   /** The environment's variables. Default: those of this process. */
@@ -59,29 +62,47 @@ export interface OpenModel {
 
 /** As `load`, for those who want the parts. */
 export async function open(model: string | undefined, options: LoadOptions): Promise<OpenModel> {
-  const { device: wanted = "auto", threads, onNote = () => {}, env = process.env, ...opening } = options;
-  const found = await resolveModel(model, env);
-  const [checkpoint, choice] = await Promise.all([openCheckpoint(found.path, opening), chooseDevice(wanted)]);
-  checkpoint.notes.forEach(onNote);
-  if (wanted === "auto" && choice.device === "cpu" && choice.reason.includes(":")) {
+  const { device = "auto", threads, starting = startRuntime(device, threads), ...rest } = options;
+  // The inference process takes as long to start as the files take to be looked at: both at once.
+  const [started, opened] = await Promise.allSettled([starting, openFiles(model, rest)]);
+  if (started.status === "rejected") throw started.reason;
+  const { runtime, choice } = started.value;
+  if (opened.status === "rejected") {
+    await runtime.close();
+    throw opened.reason;
+  }
+  const { onNote = () => {} } = options;
+  if (device === "auto" && choice.device === "cpu" && choice.reason.includes(":")) {
     onNote(`Drawing on the CPU: ${choice.reason}.`);
   }
-  const { merges, vocab, ...configs } = checkpoint.tokenizer;
+  const { facts, tokenizer } = opened.value;
+  return {
+    facts,
+    runtime,
+    networks: createNetworks(facts.checkpoint, runtime, onNote),
+    tokenizer,
+    resolve: (settings) => resolveSettings(settings, facts),
+  };
+}
+
+/** What a model's files say, without their weights. */
+async function openFiles(
+  model: string | undefined,
+  { onNote = () => {}, env = process.env, ...opening }: LoadOptions,
+): Promise<Pick<OpenModel, "facts" | "tokenizer">> {
+  const { name, path } = await resolveModel(model, env);
+  const checkpoint = await openCheckpoint(path, opening);
+  checkpoint.notes.forEach(onNote);
   const facts: ModelFacts = {
-    name: found.name,
+    name,
     checkpoint,
     defaults: await modelDefaults(checkpoint),
     scale: pixelsPerPlace(checkpoint.vae),
     textLayers: clipTextConfig(checkpoint.textEncoder.config).num_hidden_layers,
   };
-  const runtime = createProcessRuntime({ device: choice.device, threads });
-  return {
-    facts,
-    runtime,
-    networks: createNetworks(checkpoint, runtime, onNote),
-    tokenizer: createClipTokenizer({ merges, vocab, ...readTokenizerConfig(configs) }),
-    resolve: (settings) => resolveSettings(settings, facts),
-  };
+  const { merges, vocab, ...configs } = checkpoint.tokenizer;
+  await nextTurn();
+  return { facts, tokenizer: createClipTokenizer({ merges, vocab, ...readTokenizerConfig(configs) }) };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Graph, lower, lowerings, toOnnx, type Weight } from "../graph/index.ts";
 import {
   clipText,
@@ -49,8 +50,6 @@ interface Network {
   /** The graph asks for a part of the weights only: more is no cause for a remark. */
   readonly partial?: boolean;
 }
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** From this many places on, a picture is decoded in tiles: the decoder's memory grows with the area. */
 const TILED_AREA = 128 * 128;
@@ -190,7 +189,7 @@ function weightsOf(store: WeightStore): (name: string) => Weight {
 /** NaN never becomes a black picture: the first weight that is not finite is named instead. */
 async function expectFinite(t: Tensor<"float32">, part: ModelPart, network: string): Promise<void> {
   let sum = 0;
-  for (const x of t.data) sum += x;
+  for (let i = 0; i < t.data.length; i++) sum += t.data[i]!;
   if (Number.isFinite(sum)) return;
   const culprit = await findNonFinite(part.weights);
   throw new InputError(

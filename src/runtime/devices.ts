@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { add, Graph, lower, lowerings, toOnnx } from "../graph/index.ts";
 import { float32 } from "../tensor/index.ts";
 import { createProcessRuntime } from "./process.ts";
-import { type Device, devices } from "./runtime.ts";
+import { type Device, devices, type Runtime } from "./runtime.ts";
 
 export interface DeviceReport {
   readonly device: Device;
@@ -30,6 +30,18 @@ export async function chooseDevice(wanted: Device | "auto"): Promise<DeviceRepor
     reasons.push(`${device}: ${report.reason}`);
   }
   return { device: "cpu", works: true, reason: reasons.join("; ") };
+}
+
+export interface StartedRuntime {
+  readonly runtime: Runtime;
+  /** Why this device. */
+  readonly choice: DeviceReport;
+}
+
+/** A runtime on the device to draw with (see `chooseDevice`); its process is on its way when the promise is kept. */
+export async function startRuntime(wanted: Device | "auto" = "auto", threads?: number): Promise<StartedRuntime> {
+  const choice = await chooseDevice(wanted);
+  return { choice, runtime: createProcessRuntime({ device: choice.device, threads }) };
 }
 
 /** Looking is 1 ms; asking a WebGPU implementation for an adapter that is not there is 100 times that. */

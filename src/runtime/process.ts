@@ -10,20 +10,20 @@ type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : n
 
 /**
  * ONNX Runtime in a process of its own. Its calls block an event loop for seconds and cannot be interrupted; from here
- * they are promises, and a load is cancelled by ending the process. The process starts with the first session, is
- * started anew after it was ended, and never outlives this one.
+ * they are promises, and a load is cancelled by ending the process. The process starts at once, since loading ONNX
+ * Runtime takes it a while; it is started anew for a session after it was ended, and never outlives this one.
  */
 export function createProcessRuntime(options: RuntimeOptions): Runtime {
-  let host: Host | undefined;
+  let host = new Host(options);
   const current = (): Host => {
-    if (!host || host.ended) host = new Host(options);
+    if (host.ended) host = new Host(options);
     return host;
   };
   return {
     device: options.device,
     createSession: (model, session) => current().createSession(model, session),
     async close() {
-      await host?.end();
+      await host.end();
     },
   };
 }
