@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { encodePicture, type PictureFormat } from "../image/encode.ts";
+import { encodePicture, loadEncoder, type PictureFormat } from "../image/encode.ts";
 import { writeInfotext } from "../image/infotext.ts";
 import type { Cli } from "./cli.ts";
 import { draw } from "./draw.ts";
@@ -45,6 +45,8 @@ export async function generate(words: readonly string[], options: GenerateOption
       reporter,
       // The model's own size may be larger than was thought above.
       onResolved: ({ width, height }) => destination.check(pictureBytes(width, height)),
+      // While the first step is computed elsewhere; a failure shows when a picture is encoded.
+      onEvent: (event) => void (event.type === "start" && loadEncoder().catch(() => {})),
       onImage: async ({ image, settings, picture }) => {
         const infotext = writeInfotext(settings, {
           VAE: options.vae && basename(options.vae),

@@ -29,6 +29,11 @@ export interface EncodeOptions {
   onNote?: (line: string) => void;
 }
 
+/** Loads what encodes, which takes a moment: ahead of time by whoever will need it, else with the first picture. */
+export async function loadEncoder() {
+  return (await import("sharp")).default;
+}
+
 /**
  * The bytes of a file. The infotext goes where A1111 puts it and reads it from: PNG's text `parameters`, the EXIF
  * UserComment of JPEG and WebP. JPEG has room for 64 kB; what is longer is left out, and `onNote` told.
@@ -40,7 +45,7 @@ export async function encodePicture(
   options: EncodeOptions = {},
 ): Promise<Uint8Array> {
   const { width, height, data } = picture;
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadEncoder();
   const image = sharp(data, { raw: { width, height, channels: 3 } });
   const quality = options.quality ?? 92;
   switch (format) {

@@ -133,9 +133,10 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
         const { image } = await session.run({ latents: part }, { signal });
         return image as Tensor<"float32">;
       };
+      const factor = scalingFactor(vae);
       const scaled = float32(
         latents.shape,
-        latents.data.map((x) => x / scalingFactor(vae)),
+        latents.data.map((x) => x / factor),
       );
       const pixels =
         height * width >= TILED_AREA ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled);
