@@ -62,10 +62,12 @@ function classPlan(options: WalkOptions, entry: SamplerEntry & { kind: "class" }
   const timesteps = options.timesteps && checkTimesteps(options.timesteps, settings, name);
   checkSteps(options.steps, settings.num_train_timesteps, name);
   const setup = found.setUp(settings, timesteps?.length ?? options.steps, timesteps);
+  const walked = findSchedule(setup.schedule).name;
   return {
     ...setup,
     sampler: name,
-    schedule: findSchedule(setup.schedule).name,
+    // A name that can be asked for again: some classes know one spacing and no option to choose it.
+    schedule: entry.schedules.includes(walked) ? walked : "Automatic",
     denoiser: denoiserOf(found, settings, options),
   };
 }

@@ -68,6 +68,9 @@ export function resolveSettings(
   return { ...settings, sampler, schedule };
 }
 
+/** diffusers' StableDiffusionPipeline corrects these two keys of whatever scheduler config a checkpoint brings. */
+const PIPELINE_OVERRIDES = { steps_offset: 1, clip_sample: false };
+
 /** The schedule and sampler of the settings. Throws an InputError for names and numbers that do not fit together. */
 export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint): Walk {
   return createWalk({
@@ -75,7 +78,7 @@ export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint): Walk
     schedule: settings.schedule || undefined,
     steps: settings.steps,
     eta: settings.eta,
-    config: { ...checkpoint.scheduler, ...settings.schedulerConfig },
+    config: { ...checkpoint.scheduler, ...PIPELINE_OVERRIDES, ...settings.schedulerConfig },
   });
 }
 

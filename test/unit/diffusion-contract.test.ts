@@ -110,6 +110,13 @@ describe.each(samplers.map((info) => [info.name, info] as const))("%s", (_, info
     expect(outcomes[1]).toEqual(outcomes[0]);
   });
 
+  it.each(info.schedules)("says of %s what can be asked for again, with the same noise levels", (schedule) => {
+    const walk = createWalk(options(info, schedule, 5));
+    const again = createWalk({ ...options(info, walk.schedule, 5), sampler: walk.sampler });
+    expect(again.sigmas).toEqual(walk.sigmas);
+    expect(again.timesteps).toEqual(walk.timesteps);
+  });
+
   it("starts later where asked, with the noise of that level", () => {
     const whole = createWalk(options(info, "Automatic", 6));
     if (info.callsPerStep === "varies" || info.name === "DPM fast") return;
