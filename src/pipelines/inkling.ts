@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as nextTurn } from "node:timers/promises";
 import { resolveModel } from "../hub/index.ts";
 import { encodePicture, formatOfName, type Picture, saveBytes, writeInfotext } from "../image/index.ts";
 import { clipTextConfig, unetConfig } from "../models/index.ts";

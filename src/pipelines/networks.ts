@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as nextTurn } from "node:timers/promises";
 import { type Graph, lower, lowerings, toOnnx, type Weight } from "../graph/index.ts";
 import {
   clipText,
@@ -77,6 +77,7 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
 
     /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
     async function create({ partial }: Network, build: () => Graph, signal?: AbortSignal): Promise<Session> {
+      await nextTurn();
       const graph = build();
       if (!checked.has(part)) {
         const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));

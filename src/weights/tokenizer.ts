@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { InputError } from "../tensor/index.ts";
 import { readJson, readText, statOrUndefined } from "./files.ts";
@@ -30,7 +30,7 @@ export interface TokenizerLimits {
 /**
  * Reads `vocab.json` and `merges.txt` of a folder, or the `tokenizer.json` that holds both, and beside them
  * `tokenizer_config.json` and `special_tokens_map.json`. A full vocabulary is work for tens of milliseconds, in steps
- * that let the event loop turn.
+ * that let the event loop turn: with timers, since an immediate after reading runs before anybody else's timer.
  *
  * @throws InputError naming the file: missing, damaged, an id that is no id, given twice or beyond the limit, a merge
  *   without an id
