@@ -152,6 +152,29 @@ describe("the entrances", () => {
   });
 });
 
+it("the lock file holds every package of every system, so that npm ci installs anywhere", () => {
+  // npm writes down only what it could see when it resolved, and then refuses to install from what it wrote.
+  interface Locked {
+    readonly version?: string;
+    readonly dependencies?: Readonly<Record<string, string>>;
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, Locked>;
+  };
+  const missing: string[] = [];
+  for (const [place, { dependencies, optionalDependencies }] of Object.entries(packages)) {
+    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+      // As Node looks: in the package's own node_modules, then in those above it.
+      const above = place.split("node_modules/").map((_, i, parts) => parts.slice(0, i + 1).join("node_modules/"));
+      const found = above.some((folder) => packages[`${folder && folder.replace(/\/?$/, "/")}node_modules/${name}`]);
+      if (!found) missing.push(`${place} needs ${name}`);
+    }
+  }
+  expect(missing).toEqual([]);
+  expect(readFileSync(join(root, "package-lock.json"), "utf8")).not.toContain('"resolved"');
+});
+
 it("each entrance is a room with an index", () => {
   for (const { default: file } of entrances) {
     const source = file.replace("./dist", "src").replace(/\.js$/, ".ts");
