@@ -164,10 +164,11 @@ it("the lock file holds every package of every system, so that npm ci installs a
   };
   const missing: string[] = [];
   for (const [place, { dependencies, optionalDependencies }] of Object.entries(packages)) {
+    const parts = (place && `${place}/`).split("node_modules/");
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
       // As Node looks: in the package's own node_modules, then in those above it.
-      const above = place.split("node_modules/").map((_, i, parts) => parts.slice(0, i + 1).join("node_modules/"));
-      const found = above.some((folder) => packages[`${folder && folder.replace(/\/?$/, "/")}node_modules/${name}`]);
+      const above = parts.map((_, i) => parts.slice(0, i + 1).join("node_modules/"));
+      const found = above.some((folder) => packages[`${folder}node_modules/${name}`]);
       if (!found) missing.push(`${place} needs ${name}`);
     }
   }
