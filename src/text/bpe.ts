@@ -43,11 +43,19 @@ const REMEMBERED_WORDS = 16_384;
  *   is none; with a vocabulary, `encode` throws it when a merge makes a token that the vocabulary lacks
  */
 export function createBpe(options: BpeOptions): Bpe {
-  const { endOfWord } = options;
+  const { vocab, endOfWord } = options;
   const merges = parseMerges(options.merges);
-  const ids = options.vocab ? new Map(Object.entries(options.vocab)) : deriveVocab(merges, options);
+  const ids = new Map<string, number>();
   const tokens: string[] = [];
-  for (const [token, id] of ids) tokens[id] = token;
+  const add = (token: string, id: number): void => {
+    ids.set(token, id);
+    tokens[id] = token;
+  };
+  if (vocab) for (const token of Object.keys(vocab)) add(token, vocab[token]!);
+  else {
+    deriveTokens(merges, options).forEach(add);
+    checkParts(merges, ids);
+  }
   const ranks = new Map<string, number>();
   for (let rank = 0; rank < merges.length; rank++) ranks.set(merges[rank]!, rank);
 
@@ -112,18 +120,17 @@ function parseMerges(text: string): string[] {
   return merges;
 }
 
-/** Ids in order: the bytes, the bytes that end a word (where those are marked), what the merges make, the specials. */
-function deriveVocab(merges: readonly string[], { endOfWord, specialTokens }: BpeOptions): Map<string, number> {
+/** Tokens by id: the bytes, the bytes that end a word (where those are marked), what the merges make, the specials. */
+function deriveTokens(merges: readonly string[], { endOfWord, specialTokens }: BpeOptions): string[] {
   const finals = endOfWord === "" ? [] : ALPHABET.map((symbol) => symbol + endOfWord);
-  const made = merges.map((merge) => merge.replace(" ", ""));
-  const ids = new Map<string, number>();
-  let id = 0;
-  for (const tokens of [ALPHABET, finals, made, specialTokens]) for (const token of tokens) ids.set(token, id++);
+  return [...ALPHABET, ...finals, ...merges.map((merge) => merge.replace(" ", "")), ...specialTokens];
+}
+
+function checkParts(merges: readonly string[], ids: ReadonlyMap<string, number>): void {
   for (const merge of merges) {
     const space = merge.indexOf(" ");
     if (!ids.has(merge.slice(0, space)) || !ids.has(merge.slice(space + 1))) throw unfitting(merge);
   }
-  return ids;
 }
 
 function unfitting(merge: string): InputError {

@@ -232,6 +232,21 @@ describe("tokenizers", () => {
     await expect(readTokenizer(own)).rejects.toThrow(/tokenizer\.json: "model\.type"/);
   });
 
+  test("merges and ids must fit the vocabulary", async () => {
+    const own = join(folder, "unfit");
+    await mkdir(own);
+    await writeFile(join(own, "vocab.json"), '{"a": 0, "ab": 1, "abc": 2}');
+    for (const [merge, fault] of [
+      ["a b", "takes a token"],
+      ["ab d", "makes a token"],
+      ["a b c", "is not two tokens"],
+    ] as const) {
+      await writeFile(join(own, "merges.txt"), `#version: 0.2\n${merge}\n`);
+      await expect(readTokenizer(own)).rejects.toThrow(`merges.txt: line 2, "${merge}", ${fault}`);
+    }
+    await expect(readTokenizer(own, { vocabSize: 2 })).rejects.toThrow(/vocab\.json gives "abc" the id 2.*only 2 ids/);
+  });
+
   test("names of an object's own are words like others", async () => {
     const own = join(folder, "proto");
     await mkdir(own);
