@@ -1,11 +1,32 @@
 import { defineConfig } from "vitest/config";
 
+/** A software adapter is slow, and takes every core by itself: these suites run alone, after the others. */
+const webgpu = { maxWorkers: 1, testTimeout: 300_000, hookTimeout: 300_000 };
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     pool: "forks",
-    maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "cpu",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/webgpu/**", "test/browser/**"],
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "webgpu", include: ["test/webgpu/**/*.test.ts"], ...webgpu, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: "browser", include: ["test/browser/**/*.test.ts"], ...webgpu, sequence: { groupOrder: 2 } },
+      },
+    ],
   },
 });
