@@ -2,11 +2,10 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import type { InferenceSession } from "onnxruntime-node";
 import type { OnnxModel } from "../graph/index.ts";
-import type { DType, Tensor } from "../tensor/index.ts";
+import { toSession } from "./ort.ts";
 import type { Runtime, RuntimeOptions, Session } from "./runtime.ts";
 
 type Ort = typeof import("onnxruntime-node");
-type OrtTensor = import("onnxruntime-node").Tensor;
 
 /**
  * "all" also lays convolutions out in blocks of channels: 10 % faster, but while a graph loads its convolutions' weights
@@ -38,34 +37,10 @@ export function createNodeRuntime({ device, threads, strict = false }: RuntimeOp
         },
       };
       const inner = await ort.InferenceSession.create(model.bytes, options);
-      const session: Session = {
-        inputNames: inner.inputNames,
-        outputNames: inner.outputNames,
-        get ended() {
-          return !open.has(session);
-        },
-        async run(feeds) {
-          const given = Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, toOrt(ort, t)]));
-          const results = await inner.run(given);
-          return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, fromOrt(t)]));
-        },
-        async release() {
-          if (open.delete(session)) await inner.release();
-        },
-      };
-      open.add(session);
-      return session;
+      return toSession(ort, inner, open);
     },
     async close() {
       for (const session of [...open]) await session.release();
     },
   };
-}
-
-function toOrt(ort: Ort, { dtype, data, shape }: Tensor): OrtTensor {
-  return new ort.Tensor(dtype as "float32", data as Float32Array, shape as number[]);
-}
-
-function fromOrt(t: OrtTensor): Tensor {
-  return { dtype: t.type as DType, shape: [...t.dims], data: t.data as Float32Array };
 }
