@@ -8,7 +8,11 @@ import { load } from "../dist/index.js";
 
 const [model, pictures = "20", size = "256", steps = "2"] = process.argv.slice(2);
 const resident = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
-const children = () => execFileSync("pgrep", ["-P", `${process.pid}`, "node"]).toString().trim().split("\n");
+const children = () =>
+  execFileSync("pgrep", ["-P", `${process.pid}`, "node"])
+    .toString()
+    .trim()
+    .split("\n");
 
 const inkling = await load(model, { device: "cpu" });
 for (let i = 0; i < Number(pictures); i++) {

@@ -7,6 +7,7 @@
  * await images[0].save("lady.png");
  * ```
  */
-export * from "./pipelines/index.ts";
+
 export type { Picture } from "./image/index.ts";
+export * from "./pipelines/index.ts";
 export { InputError, type Tensor } from "./tensor/index.ts";
