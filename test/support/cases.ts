@@ -10,8 +10,12 @@ export interface Tolerance {
   readonly per: "one" | "std" | "max";
 }
 
+/** What a case is of: suites with tolerances of their own look them up by it. */
+export type CaseKind = "module" | "timesteps" | "text" | "unet" | "vae";
+
 export interface GraphCase {
   readonly name: string;
+  readonly kind: CaseKind;
   /** Cases that differ in their feeds alone share one model; those that differ in neither share both. */
   readonly model: OnnxModel;
   readonly feeds: Readonly<Record<string, Tensor>>;

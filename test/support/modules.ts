@@ -122,7 +122,7 @@ function moduleCase(about: ModuleCase, lowerings: Lowerings): GraphCase {
   const weight = (name: string) =>
     tensors.get(`param.${name}`) ?? need(tensors, `param.${name.replace("conv.", "Conv2d_0.")}`);
   const model = ops.toOnnx(ops.lower(g, lowerings), weight);
-  return { name: about.file, model, feeds, want, tolerance: tolerances.out };
+  return { name: about.file, kind: "module", model, feeds, want, tolerance: tolerances.out };
 }
 
 function timestepCases(lowerings: Lowerings): GraphCase[] {
@@ -139,6 +139,7 @@ function timestepCases(lowerings: Lowerings): GraphCase[] {
     return [
       {
         name: `timestep-embedding ${name}`,
+        kind: "timesteps",
         model,
         feeds: { t: float32([timesteps.length], timesteps) },
         want: { out: want },

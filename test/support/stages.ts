@@ -5,10 +5,10 @@
 import type { Lowerings, OnnxModel, Value, Weight } from "../../src/graph/index.ts";
 import { concat, Graph, lower, reshape, slice, toOnnx } from "../../src/graph/index.ts";
 import * as models from "../../src/models/index.ts";
-import { float32, type Tensor, toFloat32 } from "../../src/tensor/index.ts";
-import { type Checkpoint, type ModelPart, openCheckpoint, openModelPart, readTensor } from "../../src/weights/index.ts";
+import { float32, type StoredTensor, type Tensor, toFloat32 } from "../../src/tensor/index.ts";
+import { type Checkpoint, type ModelPart, openCheckpoint, openModelPart } from "../../src/weights/index.ts";
 import type { GraphCase, Tolerance } from "./cases.ts";
-import { exists, list, path, readTensors } from "./fixtures.ts";
+import { exists, list, path, readJson, readTensors } from "./fixtures.ts";
 
 /** The table under checkpoints/ in the fixtures' README; TAESD counts as a VAE. */
 const tolerances = {
@@ -19,8 +19,8 @@ const tolerances = {
 
 export interface StageOptions {
   readonly lowerings: Lowerings;
-  /** Copies the weights into the graphs, for where no file can be mapped: pages. */
-  readonly inline?: boolean;
+  /** What a graph is bound to instead of the place in the file: for pages, which see no files. */
+  readonly weight?: (stored: StoredTensor) => Weight;
 }
 
 export interface Stages {
@@ -43,13 +43,29 @@ export function checkpointNames(): string[] {
   );
 }
 
+/** One checkpoint of each U-Net configuration, and the lone networks: what others repeat in other files or types. */
+export function distinctCheckpoints(): string[] {
+  const seen = new Set<string>();
+  return checkpointNames().filter((name) => {
+    if (exists("checkpoints", name, "config.json")) return true;
+    if (!exists("checkpoints", name, "unet")) return false;
+    const config = readJson<Record<string, unknown>>("checkpoints", name, "unet", "config.json");
+    const key = JSON.stringify(
+      Object.entries(config)
+        .filter(([entry]) => !entry.startsWith("_"))
+        .sort(),
+    );
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
 export async function stagesOf(checkpoint: string, options: StageOptions): Promise<Stages> {
   const reference = referenceOf(checkpoint);
   const stored = new Reference(readTensors("checkpoints", "reference", reference, "stages.safetensors"));
   const lone = exists("checkpoints", checkpoint, "config.json");
   const cases = lone
-    ? await tinyVaeCases(await openModelPart(path("checkpoints", checkpoint)), stored, options)
-    : await checkpointCases(await open(checkpoint), stored, options);
+    ? tinyVaeCases(await openModelPart(path("checkpoints", checkpoint)), stored, options)
+    : checkpointCases(await open(checkpoint), stored, options);
   const named = cases.map((c) => ({ ...c, name: `${checkpoint} ${c.name}` }));
   return { checkpoint, reference, cases: named, untested: stored.untouched() };
 }
@@ -123,28 +139,28 @@ class Reference {
   }
 }
 
-async function checkpointCases(
+function checkpointCases(
   { textEncoder, unet, vae }: Checkpoint,
   reference: Reference,
   options: StageOptions,
-): Promise<GraphCase[]> {
+): GraphCase[] {
   return [
-    ...(await textCases(textEncoder, reference, options)),
-    ...(await unetCases(unet, reference, options)),
-    ...(await blockCases(unet, reference, options)),
-    ...(await vaeCases(vae, reference, options)),
+    ...textCases(textEncoder, reference, options),
+    ...unetCases(unet, reference, options),
+    ...blockCases(unet, reference, options),
+    ...vaeCases(vae, reference, options),
   ];
 }
 
-async function textCases(part: ModelPart, reference: Reference, options: StageOptions): Promise<GraphCase[]> {
+function textCases(part: ModelPart, reference: Reference, options: StageOptions): GraphCase[] {
   const tolerance = tolerances.text;
   const config = models.clipTextConfig(part.config);
   const cases: GraphCase[] = [];
-  const whole = await bind(models.clipText(config), part, options);
+  const whole = bind(models.clipText(config), part, options);
   for (const key of reference.matching("ids.", "")) {
     const feeds = { input_ids: reference.need(`ids.${key}`) };
     const want = { last_hidden_state: reference.need(`text.${key}.last`) };
-    cases.push({ name: `text ${key}`, model: whole, feeds, want, tolerance });
+    cases.push({ name: `text ${key}`, kind: "text", model: whole, feeds, want, tolerance });
     const layers = reference.matching(`text.${key}.hidden.`, "").map(Number);
     const pooled = reference.get(`text.${key}.pooled`);
     if (layers.length === 0 && !pooled) continue;
@@ -163,8 +179,8 @@ async function textCases(part: ModelPart, reference: Reference, options: StageOp
       graph.output("pooled", reshape(slice(last, 1, end, end + 1), ["batch", last.shape[2]!]));
       inside["pooled"] = pooled;
     }
-    const model = await bind(graph, part, options);
-    cases.push({ name: `text ${key}, inside`, model, feeds, want: inside, tolerance });
+    const model = bind(graph, part, options);
+    cases.push({ name: `text ${key}, inside`, kind: "text", model, feeds, want: inside, tolerance });
   }
   return cases;
 }
@@ -191,26 +207,26 @@ function unetFeeds(key: string, reference: Reference): Record<string, Tensor> {
   };
 }
 
-async function unetCases(part: ModelPart, reference: Reference, options: StageOptions): Promise<GraphCase[]> {
+function unetCases(part: ModelPart, reference: Reference, options: StageOptions): GraphCase[] {
   const config = models.unetConfig(part.config);
   const bySize = new Map<string, GraphCase[]>();
   for (const key of reference.matching("unet.", ".in")) {
     const feeds = unetFeeds(key, reference);
     const size = places(feeds["sample"]!);
     const alike = bySize.get(`${size.height} × ${size.width}`) ?? [];
-    const model = alike[0]?.model ?? (await bind(models.unet(config, size), part, options));
+    const model = alike[0]?.model ?? bind(models.unet(config, size), part, options);
     const want = { out_sample: reference.need(`unet.${key}.out`) };
-    alike.push({ name: `unet ${key}`, model, feeds, want, tolerance: tolerances.unet });
+    alike.push({ name: `unet ${key}`, kind: "unet", model, feeds, want, tolerance: tolerances.unet });
     bySize.set(`${size.height} × ${size.width}`, alike);
   }
   const cases = [...bySize.values()].flat();
   const guidance = reference.get("unet.timestep_cond.guidance_minus_1");
-  if (guidance) cases.push(await guidanceCase(toFloat32(guidance), reference.need("unet.timestep_cond"), options));
+  if (guidance) cases.push(guidanceCase(toFloat32(guidance), reference.need("unet.timestep_cond"), options));
   return cases;
 }
 
 /** The embedding of the guidance, which is not the U-Net's but is made for it, as a graph of a constant. */
-async function guidanceCase(minusOne: Float32Array, want: Tensor, options: StageOptions): Promise<GraphCase> {
+function guidanceCase(minusOne: Float32Array, want: Tensor, options: StageOptions): GraphCase {
   const width = want.shape[1]!;
   const rows = Array.from(minusOne, (w) => models.guidanceEmbedding(w + 1, width));
   const feeds = Object.fromEntries(rows.map((row, i) => [`row${i}`, float32([1, width], row)]));
@@ -218,21 +234,29 @@ async function guidanceCase(minusOne: Float32Array, want: Tensor, options: Stage
   const inputs = rows.map((_, i) => graph.input(`row${i}`, "float32", [1, width]));
   graph.output("timestep_cond", concat(inputs, 0));
   const model = toOnnx(lower(graph, options.lowerings), () => want);
-  return { name: "unet guidance", model, feeds, want: { timestep_cond: want }, tolerance: tolerances.unet };
+  return {
+    name: "unet guidance",
+    kind: "unet",
+    model,
+    feeds,
+    want: { timestep_cond: want },
+    tolerance: tolerances.unet,
+  };
 }
 
 /** The inside of the U-Net, recorded by the reference at this stage. */
 const BLOCKS_AT = "t500";
 
-async function blockCases(part: ModelPart, reference: Reference, options: StageOptions): Promise<GraphCase[]> {
+function blockCases(part: ModelPart, reference: Reference, options: StageOptions): GraphCase[] {
   const paths = reference.matching("block.", "");
   if (paths.length === 0) return [];
   const feeds = unetFeeds(BLOCKS_AT, reference);
   const graph = models.unet(models.unetConfig(part.config), places(feeds["sample"]!));
   for (const scope of paths) graph.tap(scope);
-  const model = await bind(graph, part, options);
+  const model = bind(graph, part, options);
   return paths.map((scope) => ({
     name: `unet block ${scope}`,
+    kind: "unet",
     model,
     feeds,
     want: { [scope]: reference.need(`block.${scope}`) },
@@ -240,7 +264,7 @@ async function blockCases(part: ModelPart, reference: Reference, options: StageO
   }));
 }
 
-async function vaeCases(part: ModelPart, reference: Reference, options: StageOptions): Promise<GraphCase[]> {
+function vaeCases(part: ModelPart, reference: Reference, options: StageOptions): GraphCase[] {
   const tolerance = tolerances.vae;
   const config = models.vaeConfig(part.config);
   const latents = reference.need("vae.decode.latents");
@@ -249,14 +273,16 @@ async function vaeCases(part: ModelPart, reference: Reference, options: StageOpt
   return [
     {
       name: "vae decode",
-      model: await bind(models.vaeDecoder(config, places(latents)), part, options),
+      kind: "vae",
+      model: bind(models.vaeDecoder(config, places(latents)), part, options),
       feeds: { latents },
       want: { image: reference.need("vae.decode.image") },
       tolerance,
     },
     {
       name: "vae encode",
-      model: await bind(models.vaeEncoder(config, places(mean)), part, options),
+      kind: "vae",
+      model: bind(models.vaeEncoder(config, places(mean)), part, options),
       feeds: { image },
       want: { mean, logvar: reference.need("vae.encode.logvar") },
       tolerance,
@@ -264,21 +290,22 @@ async function vaeCases(part: ModelPart, reference: Reference, options: StageOpt
   ];
 }
 
-async function tinyVaeCases(part: ModelPart, reference: Reference, options: StageOptions): Promise<GraphCase[]> {
+function tinyVaeCases(part: ModelPart, reference: Reference, options: StageOptions): GraphCase[] {
   const tolerance = tolerances.vae;
   const config = models.taesdConfig(part.config);
   const latents = reference.need("decode.latents");
   const encoded = reference.need("encode.latents");
-  const decoder = await bind(models.taesdDecoder(config, places(latents)), part, options);
+  const decoder = bind(models.taesdDecoder(config, places(latents)), part, options);
   const scaled = reference.need("scale_latents");
-  const through = async (name: string, build: (x: Value) => Value): Promise<OnnxModel> => {
+  const through = (name: string, build: (x: Value) => Value): OnnxModel => {
     const graph = new Graph(name);
     graph.output("out", build(graph.input("in", "float32", latents.shape)));
-    return await bind(graph, part, options);
+    return bind(graph, part, options);
   };
   return [
     {
       name: "decode",
+      kind: "vae",
       model: decoder,
       feeds: { latents },
       want: { image: reference.need("decode.image") },
@@ -286,6 +313,7 @@ async function tinyVaeCases(part: ModelPart, reference: Reference, options: Stag
     },
     {
       name: "decode far latents",
+      kind: "vae",
       model: decoder,
       feeds: { latents: reference.need("decode.clamp_in") },
       want: { image: reference.need("decode.clamp_out") },
@@ -293,21 +321,24 @@ async function tinyVaeCases(part: ModelPart, reference: Reference, options: Stag
     },
     {
       name: "encode",
-      model: await bind(models.taesdEncoder(config, places(encoded)), part, options),
+      kind: "vae",
+      model: bind(models.taesdEncoder(config, places(encoded)), part, options),
       feeds: { image: reference.need("encode.image") },
       want: { latents: encoded },
       tolerance,
     },
     {
       name: "scale latents",
-      model: await through("scale", (x) => models.scaleLatents(x, config)),
+      kind: "vae",
+      model: through("scale", (x) => models.scaleLatents(x, config)),
       feeds: { in: latents },
       want: { out: scaled },
       tolerance,
     },
     {
       name: "unscale latents",
-      model: await through("unscale", (x) => models.unscaleLatents(x, config)),
+      kind: "vae",
+      model: through("unscale", (x) => models.unscaleLatents(x, config)),
       feeds: { in: scaled },
       want: { out: reference.need("unscale_latents") },
       tolerance,
@@ -320,14 +351,11 @@ function places(latents: Tensor): { height: number; width: number } {
   return { height, width };
 }
 
-/** The graph as a device wants it, with the part's weights where they lie or copied. */
-async function bind(graph: Graph, part: ModelPart, { lowerings, inline = false }: StageOptions): Promise<OnnxModel> {
-  const lowered = lower(graph, lowerings);
-  const weights = new Map<string, Weight>();
-  for (const name of lowered.parameters.keys()) {
+/** The graph as a device wants it, with the part's weights. */
+function bind(graph: Graph, part: ModelPart, { lowerings, weight = (stored) => stored }: StageOptions): OnnxModel {
+  return toOnnx(lower(graph, lowerings), (name) => {
     const stored = part.weights.get(name);
     if (!stored) throw new Error(`${part.weights.describe()} has no "${name}".`);
-    weights.set(name, inline ? await readTensor(stored) : stored);
-  }
-  return toOnnx(lowered, (name) => weights.get(name)!);
+    return weight(stored);
+  });
 }
