@@ -21,6 +21,7 @@ for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     // Nobody reads any more (`inkling … | head`): stop drawing, without a word, with the shell's code for SIGPIPE.
     if (error.code === "EPIPE") controller.abort(new Stopped("", 141));
+    else if (stream === process.stdout) controller.abort(new Stopped(`stdout cannot be written: ${error.message}`, 1));
     else process.exit(1);
   });
 }

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { add, Graph, lower, lowerings, toOnnx } from "../graph/index.ts";
-import { float32 } from "../tensor/index.ts";
+import { float32, InputError } from "../tensor/index.ts";
 import { createProcessRuntime } from "./process.ts";
 import { type Device, devices, type Runtime } from "./runtime.ts";
 
@@ -42,6 +42,16 @@ export interface StartedRuntime {
 export async function startRuntime(wanted: Device | "auto" = "auto", threads?: number): Promise<StartedRuntime> {
   const choice = await chooseDevice(wanted);
   return { choice, runtime: createProcessRuntime({ device: choice.device, threads }) };
+}
+
+/** Why a session on `device` failed: the error itself, unless the device cannot even add two numbers. */
+export async function explainFailure(error: unknown, device: Device): Promise<unknown> {
+  if (device === "cpu" || error instanceof InputError) return error;
+  const { works, reason } = await tryDevice(device);
+  if (works) return error;
+  return new InputError(`The device ${device} does not work here: ${reason}. Take "cpu", or "auto" for what works.`, {
+    cause: error,
+  });
 }
 
 /** Looking is 1 ms; asking a WebGPU implementation for an adapter that is not there is 100 times that. */

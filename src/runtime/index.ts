@@ -1,4 +1,11 @@
-export { chooseDevice, type DeviceReport, describeRuntime, type StartedRuntime, startRuntime } from "./devices.ts";
+export {
+  chooseDevice,
+  type DeviceReport,
+  describeRuntime,
+  explainFailure,
+  type StartedRuntime,
+  startRuntime,
+} from "./devices.ts";
 export { createNodeRuntime } from "./node.ts";
 export { createProcessRuntime } from "./process.ts";
 export * from "./runtime.ts";

@@ -47,6 +47,8 @@ class Host {
   readonly #waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
   #stderr = "";
   #next = 0;
+  /** Its end is awaited, whatever it may still say until then. */
+  #ending = false;
 
   constructor(options: RuntimeOptions) {
     // Run from its sources (tests do), this file still needs a host that plain Node can start.
@@ -101,8 +103,9 @@ class Host {
   }
 
   async end(): Promise<void> {
+    this.#ending = true;
     this.#die(new Error("The inference process was closed."));
-    this.#child.ref();
+    this.#hold();
     await this.#exit;
   }
 
@@ -142,9 +145,9 @@ class Host {
     });
   }
 
-  /** Keeps this process alive while an answer is awaited, and only then: nobody has to close to let a script end. */
+  /** Keeps this process alive while an answer or the end is awaited, and only then: nobody has to close to let a script end. */
   #hold(): void {
-    const held = this.#waiting.size > 0;
+    const held = this.#waiting.size > 0 || this.#ending;
     // The channel and the pipe are handles of their own; their types do not say that they can be let go.
     for (const handle of [this.#child, this.#child.channel, this.#child.stderr] as (Holdable | null | undefined)[]) {
       if (held) handle?.ref();

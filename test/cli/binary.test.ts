@@ -211,7 +211,15 @@ describe("places that fail while the picture is drawn: exit code 1, one message,
     const within = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
     const done = await run([...quick, "--quiet", "-o", "-"], { cwd, within });
     expect(done.code).toBe(1);
-    expect(done.said.length).toBeLessThanOrEqual(1);
+    expectOneMessage(done, "stdout", "no space left");
+  });
+
+  it("a stdout that is full, for a table or a path", async () => {
+    for (const args of [["samplers"], [...quick, "--quiet"]]) {
+      const done = await run(args, { cwd, within: ["sh", "-c", 'exec "$@" > /dev/full', "sh"] });
+      expect(done.code).toBe(1);
+      expectOneMessage(done, "stdout", "no space left");
+    }
   });
 
   it("a reader that went away: no word, the shell's code", async () => {
@@ -406,6 +414,18 @@ describe("damaged weights: exit code 1, one message that names the file, never a
     expect(done.code).toBe(1);
     expectOneMessage(done, word);
   });
+});
+
+it("a device that does not work is named with its reason", async () => {
+  const { devices } = JSON.parse((await run(["doctor", "--json"], { cwd })).stdout) as {
+    devices: { device: string; works: boolean }[];
+  };
+  for (const { device } of devices.filter(({ works }) => !works)) {
+    const done = await run([...quick, "--quiet", "--device", device], { cwd });
+    expect(done.code).toBe(1);
+    expectOneMessage(done, `The device ${device} does not work here`, "cpu");
+    expect(files()).toEqual([]);
+  }
 });
 
 describe("the other commands", () => {

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { type Cli, write } from "../cli.ts";
 import { integer, number } from "../options.ts";
 
@@ -42,5 +42,6 @@ export function bench(command: Command, cli: Cli): void {
 
 function side(text: string): number {
   const value = integer("It is", 8, 8192)(text);
-  return integer("It is a multiple of 8,", 1, 1024)(String(value / 8)) * 8;
+  if (value % 8 === 0) return value;
+  throw new InvalidArgumentError("It is a multiple of 8.");
 }
