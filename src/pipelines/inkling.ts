@@ -2,7 +2,7 @@ import { setTimeout as nextTurn } from "node:timers/promises";
 import { resolveModel } from "../hub/index.ts";
 import { encodePicture, formatOfName, type Picture, saveBytes, writeInfotext } from "../image/index.ts";
 import { clipTextConfig, unetConfig } from "../models/index.ts";
-import { type Device, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
+import { type Device, explainFailure, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
@@ -126,7 +126,12 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     hash.catch(() => {});
     const start = performance.now();
     const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
-    await networks.prepare(size, (settings.clipSkip ?? 1) - 1, signal);
+    try {
+      await networks.prepare(size, (settings.clipSkip ?? 1) - 1, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw await explainFailure(error, runtime.device);
+    }
     if (!loaded)
       yield { type: "model", model: name, device: runtime.device, seconds: (performance.now() - start) / 1000 };
     loaded = true;
