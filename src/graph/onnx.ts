@@ -173,7 +173,9 @@ function writeOpset([domain, version]: [string, number], out: PbfWriter): void {
 
 function writeNode(node: WritableNode, out: PbfWriter): void {
   const dot = node.op.lastIndexOf(".");
-  for (const input of node.inputs) out.writeStringField(1, input?.name ?? "");
+  // An absent operand at the end is left out: told of one without a name, the runtime's WebGPU convolution ends the process.
+  const given = node.inputs.slice(0, node.inputs.findLastIndex((input) => input !== undefined) + 1);
+  for (const input of given) out.writeStringField(1, input?.name ?? "");
   for (const output of node.outputs) out.writeStringField(2, output.name);
   out.writeStringField(3, node.name);
   out.writeStringField(4, node.op.slice(dot + 1));
