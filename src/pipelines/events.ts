@@ -30,8 +30,10 @@ export interface StartEvent {
   readonly seed: number;
   /** [1, 4, H/8, W/8] as drawn, before the schedule's initial sigma scales it. */
   readonly noise: Tensor<"float32">;
-  /** What the noise is multiplied by to become the first latents. */
+  /** What the noise is multiplied by to become the first latents, where no picture is started from. */
   readonly initNoiseSigma: number;
+  /** The latents that the walk starts from. */
+  readonly initial: Tensor<"float32">;
   /** At which the network is asked, one per call. */
   readonly timesteps: readonly number[];
   /** Noise levels of the walk, the final 0 included where the schedule has one. */

@@ -6,6 +6,7 @@ import { type Device, explainFailure, type Runtime, type StartedRuntime, startRu
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
+import type { InitPicture } from "./beginning.ts";
 import { modelDefaults } from "./defaults.ts";
 import type { GenerateEvent } from "./events.ts";
 import { modelHash } from "./model-hash.ts";
@@ -119,7 +120,10 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
   let loaded = false;
   let queue: Promise<unknown> = Promise.resolve();
 
-  async function* draw(settings: ResolvedSettings, preview: boolean, signal?: AbortSignal): Events {
+  async function* draw(
+    settings: ResolvedSettings,
+    { preview, init, signal }: Pick<GenerateSettings, "preview" | "init" | "signal">,
+  ): Events {
     signal?.throwIfAborted();
     const hash = modelHash(checkpoint, env);
     // Awaited only when a picture is done; a failure must not become an unhandled rejection before that.
@@ -136,7 +140,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       yield { type: "model", model: name, device: runtime.device, seconds: (performance.now() - start) / 1000 };
     loaded = true;
     const previewFactors = preview ? facts.defaults.previewFactors : undefined;
-    for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors })) {
+    for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors, init })) {
       if (event.type !== "image") yield event;
       else yield { ...event, settings: { ...event.settings, modelHash: (await hash).slice(0, 10) } };
     }
@@ -149,11 +153,12 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     resolve,
     async *stream({ signal, preview = false, ...asked }) {
       const settings = resolve(asked);
-      if (channels !== 4) {
+      if (!asked.init && channels !== 4) {
         throw new InputError(
           `${name} is an inpainting model: its U-Net wants ${channels} channels (latents, mask, masked picture). Drawing from text alone needs a model with 4.`,
         );
       }
+      if (asked.init) checkSizes(asked.init, settings);
       for (const line of remarks(settings, facts)) onNote(line);
       // One run after the other: two at a time would take twice the memory and no less time.
       let done = () => {};
@@ -163,7 +168,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       });
       try {
         await before;
-        yield* draw(settings, preview, signal);
+        yield* draw(settings, { preview, init: asked.init, signal });
       } finally {
         done();
       }
@@ -180,6 +185,20 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     },
   };
   return inkling;
+}
+
+/** A picture to start from has to be of the size that is drawn, and so has its mask. */
+function checkSizes({ picture, mask }: InitPicture, { width, height }: ResolvedSettings): void {
+  for (const [what, { shape }, channels] of [
+    ["picture", picture, 3],
+    ...(mask ? [["mask", mask, 1] as const] : []),
+  ] as const) {
+    const wanted = [1, channels, height, width];
+    if (shape.join() === wanted.join()) continue;
+    throw new InputError(
+      `The ${what} to start from has the shape [${shape}]; drawing ${width}×${height} wants [${wanted}].`,
+    );
+  }
 }
 
 function drawnImage(picture: Picture, settings: ResolvedSettings): DrawnImage {

@@ -5,10 +5,12 @@ import {
   clipTextConfig,
   taesdConfig,
   taesdDecoder,
+  taesdEncoder,
   unet,
   unetConfig,
   vaeConfig,
   vaeDecoder,
+  vaeEncoder,
 } from "../models/index.ts";
 import type { Runtime, Session } from "../runtime/index.ts";
 import { float32, InputError, type Tensor, zeros } from "../tensor/index.ts";
@@ -39,9 +41,20 @@ export interface Networks {
   predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array>;
   /** Latents as the U-Net holds them [B, 4, H, W] → pixels [B, 3, 8H, 8W] in about −1…1. */
   decode(latents: Tensor<"float32">, signal?: AbortSignal): Promise<Tensor<"float32">>;
+  /**
+   * Pixels [1, 3, 8H, 8W] in −1…1 → the mean of the latents' distribution [1, 4, H, W] and its standard deviation (the
+   * tiny VAE has none), and the factor between these and the latents that the U-Net knows.
+   */
+  encode(pixels: Tensor<"float32">, signal?: AbortSignal): Promise<EncodedPicture>;
   /** Loads what a picture of this size needs, so that the first step is not slower than the others. */
   prepare(size: LatentSize, skip: number, signal?: AbortSignal): Promise<void>;
   release(): Promise<void>;
+}
+
+export interface EncodedPicture {
+  readonly mean: Tensor<"float32">;
+  readonly deviation?: Float32Array;
+  readonly factor: number;
 }
 
 interface Network {
@@ -103,6 +116,8 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
     );
   const unetSession = (size: LatentSize, signal?: AbortSignal) =>
     open({ name: "unet", part: unetPart }, nameOf(size), () => unet(unetConfig(unetPart.config), size), signal);
+  const encoderSession = (size: LatentSize, signal?: AbortSignal) =>
+    open({ name: "encoder", part: vae, partial: true }, nameOf(size), () => encoder(vae, size), signal);
   const decoderSession = (size: LatentSize, signal?: AbortSignal) =>
     open({ name: "decoder", part: vae, partial: true }, nameOf(size), () => decoder(vae, size), signal);
 
@@ -144,6 +159,16 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
       await expectFinite(pixels, vae, "VAE");
       return pixels;
     },
+    async encode(pixels, signal) {
+      const scale = pixelsPerPlace(vae);
+      const [, , rows, columns] = pixels.shape as [number, number, number, number];
+      const session = await encoderSession({ height: rows / scale, width: columns / scale }, signal);
+      const { mean, logvar, latents } = await session.run({ image: pixels }, { signal });
+      const found = (mean ?? latents) as Tensor<"float32">;
+      await expectFinite(found, vae, "VAE");
+      const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
+      return { mean: found, deviation, factor: scalingFactor(vae) };
+    },
     async prepare(size, skip, signal) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
       await unetSession(size, signal);
@@ -177,6 +202,10 @@ function isTiny(vae: ModelPart): boolean {
 
 function decoder(vae: ModelPart, size: LatentSize): Graph {
   return isTiny(vae) ? taesdDecoder(taesdConfig(vae.config), size) : vaeDecoder(vaeConfig(vae.config), size);
+}
+
+function encoder(vae: ModelPart, size: LatentSize): Graph {
+  return isTiny(vae) ? taesdEncoder(taesdConfig(vae.config), size) : vaeEncoder(vaeConfig(vae.config), size);
 }
 
 /** A parameter's place in the files; 8-bit weights come with the scale that is stored beside them. */

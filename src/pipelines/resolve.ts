@@ -61,6 +61,7 @@ export function resolveSettings(
     count: whole("count", asked.count ?? 1, 1, MAX_COUNT),
     noise: oneOf("noise", asked.noise ?? "each", ["each", "batch"]),
     clipSkip,
+    ...(asked.init && { strength: real("strength", asked.strength ?? (asked.init.mask ? 1 : 0.8), 0, 1) }),
     schedulerConfig: asked.schedulerConfig,
     model: name,
   };
@@ -72,11 +73,12 @@ export function resolveSettings(
 const PIPELINE_OVERRIDES = { steps_offset: 1, clip_sample: false };
 
 /** The schedule and sampler of the settings. Throws an InputError for names and numbers that do not fit together. */
-export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint): Walk {
+export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint, begin = 0): Walk {
   return createWalk({
     sampler: settings.sampler || undefined,
     schedule: settings.schedule || undefined,
     steps: settings.steps,
+    begin,
     eta: settings.eta,
     config: { ...checkpoint.scheduler, ...PIPELINE_OVERRIDES, ...settings.schedulerConfig },
   });

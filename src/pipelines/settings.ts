@@ -1,3 +1,5 @@
+import type { InitPicture } from "./beginning.ts";
+
 /** What a person may ask for. Everything but the prompt has a default that suits the model. */
 export interface GenerateSettings {
   prompt: string;
@@ -35,6 +37,13 @@ export interface GenerateSettings {
   schedulerConfig?: Readonly<Record<string, unknown>>;
   /** Stop the text encoder this many layers before its end (1 = all layers), as A1111 counts. */
   clipSkip?: number;
+  /** A picture to start from, and a mask of what may change. */
+  init?: InitPicture;
+  /**
+   * How far from the picture in `init`, 0–1: that part of the steps is taken. Default 0.8, with a mask 1 (diffusers'
+   * defaults).
+   */
+  strength?: number;
   /** Attach a small picture of x0 to each step event. */
   preview?: boolean;
   signal?: AbortSignal;
@@ -58,6 +67,8 @@ export interface ResolvedSettings {
   readonly count: number;
   readonly noise: "each" | "batch";
   readonly clipSkip: number | undefined;
+  /** Absent where the picture starts from noise. */
+  readonly strength?: number;
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly model: string;
   /** First ten hexadecimal digits of the U-Net file's SHA-256, as A1111 shows them; absent until known. */

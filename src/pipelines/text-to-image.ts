@@ -3,6 +3,7 @@ import { pictureFromPixels } from "../image/picture.ts";
 import { guidanceEmbedding } from "../models/index.ts";
 import { createGenerator, float32, int64, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";
+import { type Beginning, fromNoise, fromPicture, type InitPicture, joined, stepsSkipped } from "./beginning.ts";
 import { createEstimate } from "./estimate.ts";
 import type { GenerateEvent } from "./events.ts";
 import type { Networks } from "./networks.ts";
@@ -16,6 +17,8 @@ export interface DrawingTools extends ModelFacts {
   readonly signal?: AbortSignal;
   /** Absent when no previews were asked for. */
   readonly previewFactors?: PreviewFactors;
+  /** Absent when the picture starts from noise alone. */
+  readonly init?: InitPicture;
 }
 
 /** What the U-Net is told about the words: one embedding, or two when guidance compares them. */
@@ -25,8 +28,8 @@ interface Words {
 }
 
 /**
- * Text to image by latent diffusion (Rombach et al. 2022): the prompt's embedding, then for each picture noise, a walk
- * down the noise levels with the guided prediction, and the decoder.
+ * Text to image by latent diffusion (Rombach et al. 2022): the prompt's embedding, then for each picture noise (or a
+ * picture with noise), a walk down the noise levels with the guided prediction, and the decoder.
  */
 export async function* textToImage(
   settings: ResolvedSettings,
@@ -38,19 +41,27 @@ export async function* textToImage(
   const timestepCond = conditionDim ? guidanceEmbedding(settings.guidance, conditionDim) : undefined;
 
   const shape = [1, latentChannels(tools), settings.height / scale, settings.width / scale];
-  const estimate = createEstimate(settings.count, walkOf(settings, checkpoint).calls);
+  const channels = (checkpoint.unet.config["in_channels"] as number | undefined) ?? shape[1]!;
+  const { strength = 1 } = settings;
+  const begin = tools.init ? stepsSkipped(settings.steps, strength) : 0;
+  const walk = walkOf(settings, checkpoint, begin);
+  const { timesteps, sigmas, calls, initNoiseSigma } = walk;
+  const estimate = createEstimate(settings.count, calls);
   for (let picture = 0; picture < settings.count; picture++) {
     const start = performance.now();
-    const walk = walkOf(settings, checkpoint);
+    const seed = seedOf(settings, picture);
     const draw = noiseOf(settings, picture, shape);
-    const noise = draw();
-    const { timesteps, sigmas, calls, initNoiseSigma } = walk;
+    const beginning: Beginning = tools.init
+      ? await fromPicture(tools.init, { walk, shape, draw, networks, channels, strength, signal })
+      : fromNoise({ walk, draw });
+    const { noise, initial, beside } = beginning;
     yield {
       type: "start",
       picture,
-      seed: seedOf(settings, picture),
+      seed,
       noise: float32(shape, noise),
       initNoiseSigma,
+      initial: float32(shape, initial),
       timesteps,
       sigmas,
     };
@@ -58,13 +69,18 @@ export async function* textToImage(
     let call = 0;
     const predict: Predict = (x, timestep) => {
       const progress = calls > 1 ? Math.min(1, call++ / (calls - 1)) : 0;
-      return guidedPrediction({ x, shape, timestep, words, timestepCond, progress }, settings, networks, signal);
+      return guidedPrediction(
+        { x, beside, shape, timestep, words, timestepCond, progress },
+        settings,
+        networks,
+        signal,
+      );
     };
-    let latents = noise;
-    const initial = noise.map((n) => n * initNoiseSigma);
+    let latents = initial;
     for await (const step of walk.run(predict, initial, draw)) {
       signal?.throwIfAborted();
       estimate.done("call");
+      beginning.hold(step.latents, step.call);
       latents = step.latents;
       const x0 = float32(shape, step.x0);
       yield {
@@ -92,7 +108,7 @@ export async function* textToImage(
       picture,
       image: pictureFromPixels(pixels),
       pixels,
-      settings: { ...settings, seed: seedOf(settings, picture), count: 1 },
+      settings: { ...settings, seed, count: 1 },
       seconds: (performance.now() - start) / 1000,
     };
   }
@@ -153,6 +169,8 @@ async function* encodePrompt(
 
 interface Look {
   readonly x: Float32Array;
+  /** Further channels of the network's input. */
+  readonly beside?: Float32Array;
   readonly shape: readonly number[];
   readonly timestep: number;
   readonly words: Words;
@@ -171,9 +189,11 @@ async function guidedPrediction(
   networks: Networks,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const { x, shape, timestep, words, timestepCond, progress } = look;
+  const { x, beside = new Float32Array(0), shape, timestep, words, timestepCond, progress } = look;
+  const [, , height, width] = shape as [number, number, number, number];
+  const input = joined(x, beside);
   const ask = (batch: number, context: Tensor<"float32">) => {
-    const sample = float32([batch, ...shape.slice(1)], repeated(x, batch));
+    const sample = float32([batch, input.length / (height * width), height, width], repeated(input, batch));
     return networks.predict({ sample, timestep, words: context, timestepCond }, signal);
   };
   if (!words.uncond || !guidanceApplies(progress, settings.guidanceInterval)) return ask(1, words.cond);
@@ -198,10 +218,7 @@ function repeated(x: Float32Array, count: number): Float32Array {
 }
 
 function stacked(a: Tensor<"float32">, b: Tensor<"float32">): Tensor<"float32"> {
-  const data = new Float32Array(a.data.length + b.data.length);
-  data.set(a.data);
-  data.set(b.data, a.data.length);
-  return float32([2, ...a.shape.slice(1)], data);
+  return float32([2, ...a.shape.slice(1)], joined(a.data, b.data));
 }
 
 function latentChannels({ checkpoint }: DrawingTools): number {

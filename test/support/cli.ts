@@ -132,6 +132,7 @@ async function* fakeEvents(
       seed,
       noise: latents,
       initNoiseSigma: 2,
+      initial: latents,
       timesteps: [3, 2, 1],
       sigmas: [3, 2, 1, 0],
     };
