@@ -43,20 +43,28 @@ export function checkpointNames(): string[] {
   );
 }
 
-/** One checkpoint of each U-Net configuration, and the lone networks: what others repeat in other files or types. */
+/** What a U-Net's configuration says of widths and sizes, its build aside. */
+const SIZES = ["block_out_channels", "cross_attention_dim", "norm_num_groups", "sample_size", "upcast_attention"];
+
+/**
+ * The smallest checkpoint of each build of U-Net, and the lone networks: the others come to the same operations at other
+ * sizes, or repeat a checkpoint in other files or types.
+ */
 export function distinctCheckpoints(): string[] {
-  const seen = new Set<string>();
-  return checkpointNames().filter((name) => {
-    if (exists("checkpoints", name, "config.json")) return true;
-    if (!exists("checkpoints", name, "unet")) return false;
+  const smallest = new Map<string, { name: string; size: number }>();
+  for (const name of checkpointNames()) {
+    if (!exists("checkpoints", name, "unet")) continue;
     const config = readJson<Record<string, unknown>>("checkpoints", name, "unet", "config.json");
+    const build = Object.entries(config).filter(([key]) => !key.startsWith("_") && !SIZES.includes(key));
+    // One number of heads for all levels or one each: which, not how many.
     const key = JSON.stringify(
-      Object.entries(config)
-        .filter(([entry]) => !entry.startsWith("_"))
-        .sort(),
+      build.map(([entry, value]) => [entry, /head/.test(entry) ? typeof value : value]).sort(),
     );
-    return !seen.has(key) && seen.add(key);
-  });
+    const size = Number(config["sample_size"]);
+    if (size < (smallest.get(key)?.size ?? Number.POSITIVE_INFINITY)) smallest.set(key, { name, size });
+  }
+  const lone = checkpointNames().filter((name) => exists("checkpoints", name, "config.json"));
+  return [...[...smallest.values()].map(({ name }) => name), ...lone];
 }
 
 export async function stagesOf(checkpoint: string, options: StageOptions): Promise<Stages> {
