@@ -14,6 +14,8 @@ import { openChromium } from "./chromium.ts";
 import type { InPage, PackedTensors, PageModel } from "./page.ts";
 import { serve } from "./server.ts";
 
+const browser = await openChromium();
+
 /** A page as a user of the package would build it. */
 const folder = mkdtempSync(join(tmpdir(), "inkling-page-"));
 await build({
@@ -25,7 +27,6 @@ await build({
 
 const made = new Map<string, Uint8Array>();
 const server = await serve({ "/page/": folder, "/fixtures/": root }, made);
-const browser = await openChromium();
 const page = await browser.newPage();
 const said: string[] = [];
 page.on("console", (message) => said.push(message.text()));
