@@ -14,6 +14,7 @@ import {
 } from "../models/index.ts";
 import type { Runtime, Session } from "../runtime/index.ts";
 import { float32, InputError, type Tensor, zeros } from "../tensor/index.ts";
+import { readTokenizerConfig } from "../text/index.ts";
 import { type Checkpoint, checkWeights, findNonFinite, type ModelPart, type WeightStore } from "../weights/index.ts";
 import { decodeInTiles } from "./tiles.ts";
 
@@ -107,11 +108,12 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
   }
 
   const { textEncoder, unet: unetPart, vae } = checkpoint;
+  const { maxLength: tokens } = readTokenizerConfig(checkpoint.tokenizer);
   const textSession = (skip: number, signal?: AbortSignal) =>
     open(
       { name: "text", part: textEncoder, partial: skip > 0 },
       `${skip}`,
-      () => clipText(clipTextConfig(textEncoder.config), { skip }),
+      () => clipText(clipTextConfig(textEncoder.config), { skip, tokens }),
       signal,
     );
   const unetSession = (size: LatentSize, signal?: AbortSignal) =>
