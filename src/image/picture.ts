@@ -1,4 +1,4 @@
-import { InputError, type Tensor } from "../tensor/index.ts";
+import { InputError, inTurns, type Tensor } from "../tensor/index.ts";
 
 /** 8-bit RGB, rows from the top. */
 export interface Picture {
@@ -10,33 +10,32 @@ export interface Picture {
 
 /**
  * The picture in a decoder's pixels: each value cut to 0–1, times 255 in float32, rounded half to even, as NumPy's
- * `(x * 255).round()` does.
+ * `(x * 255).round()` does. Large pictures are done in several turns of the event loop.
  *
  * @param pixels [1, 3, H, W]; of a larger batch, `index` says which
  * @throws InputError when a value is not a finite number: broken weights must never end as a black picture
  * @throws RangeError when the shape is another one
  */
-export function pictureFromPixels(pixels: Tensor<"float32">, index = 0): Picture {
+export async function pictureFromPixels(pixels: Tensor<"float32">, index = 0): Promise<Picture> {
   const [batch, channels, height, width] = pixels.shape;
   if (pixels.shape.length !== 4 || channels !== 3 || !height || !width || !(index < batch!)) {
     throw new RangeError(`Picture ${index} of pixels [${pixels.shape}]: a shape [N, 3, H, W] was expected.`);
   }
   const plane = width * height;
-  const start = index * 3 * plane;
+  const values = pixels.data.subarray(index * 3 * plane, (index + 1) * 3 * plane);
   // A clamped array cuts and rounds half to even by itself.
   const data = new Uint8ClampedArray(3 * plane);
-  for (let c = 0; c < 3; c++) {
-    const values = pixels.data.subarray(start + c * plane, start + (c + 1) * plane);
-    for (let i = 0; i < plane; i++) {
+  await inTurns(values.length, (from, to) => {
+    for (let i = from; i < to; i++) {
       const value = values[i]!;
       if (!Number.isFinite(value)) {
         throw new InputError(
           `The decoder returned ${value} for a pixel instead of a number from 0 to 1. The weights may be damaged.`,
         );
       }
-      data[3 * i + c] = Math.fround(value * 255);
+      data[3 * (i % plane) + Math.floor(i / plane)] = Math.fround(value * 255);
     }
-  }
+  });
   return { width, height, data: new Uint8Array(data.buffer) };
 }
 

@@ -33,7 +33,8 @@ export async function benchmark(model: string | undefined, options: BenchmarkOpt
   const { networks, facts, runtime } = tools;
   try {
     const settings = tools.resolve({ prompt: PROMPT, steps, guidance: cfg, width: size, height: size, seed: 0 });
-    await networks.prepare({ height: size / facts.scale, width: size / facts.scale }, 0, signal);
+    const latent = { height: size / facts.scale, width: size / facts.scale };
+    await networks.prepare(latent, { skip: 0, tiled: settings.tiling, signal });
     const report: BenchmarkReport = { load_s: since(start), encode_s: [], step_s: [], decode_s: [] };
 
     let latents: Tensor<"float32"> | undefined;
@@ -52,7 +53,7 @@ export async function benchmark(model: string | undefined, options: BenchmarkOpt
     }
     for (let i = 0; i < REPEATS; i++) {
       const before = performance.now();
-      await networks.decode(float32(latents!.shape, latents!.data), signal);
+      await networks.decode(float32(latents!.shape, latents!.data), { tiled: settings.tiling, signal });
       report.decode_s.push(since(before));
     }
     return report;

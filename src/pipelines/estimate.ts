@@ -23,10 +23,6 @@ export function createEstimate(pictures: number, calls: number, now: () => numbe
       left[kind] = Math.max(0, left[kind] - 1);
       last = time;
     },
-    /** Time that passed belongs to neither kind (a load). */
-    skip(): void {
-      last = now();
-    },
     get secondsLeft(): number {
       return left.call * mean("call") + left.decode * mean("decode");
     },

@@ -20,6 +20,8 @@ export interface ModelEvent {
   readonly type: "model";
   readonly model: string;
   readonly device: string;
+  /** Why this device: "as asked", "no graphics card found", what was tried. */
+  readonly reason: string;
   readonly seconds: number;
 }
 

@@ -46,7 +46,10 @@ export interface Inkling {
   readonly facts: ModelFacts;
   /** The settings that a picture would be drawn with. Throws an InputError for what cannot be. */
   resolve(settings: GenerateSettings): ResolvedSettings;
-  /** Draws, saying every step of the way. Ends with an AbortError when the signal fires. */
+  /**
+   * Draws, saying every step of the way. Ends with an AbortError when the signal fires. Runs may overlap; those of
+   * different sizes take the U-Net's place in memory from each other at every step, so draw these one after another.
+   */
   stream(settings: GenerateSettings): Events;
   generate(settings: GenerateSettings): Promise<{ images: DrawnImage[] }>;
   close(): Promise<void>;
@@ -56,6 +59,8 @@ export interface Inkling {
 export interface OpenModel {
   readonly facts: ModelFacts;
   readonly runtime: Runtime;
+  /** Why it runs on this device. */
+  readonly reason: string;
   readonly networks: Networks;
   readonly tokenizer: ClipTokenizer;
   resolve(settings: GenerateSettings): ResolvedSettings;
@@ -73,13 +78,11 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
     throw opened.reason;
   }
   const { onNote = () => {} } = options;
-  if (device === "auto" && choice.device === "cpu" && choice.reason.includes(":")) {
-    onNote(`Drawing on the CPU: ${choice.reason}.`);
-  }
   const { facts, tokenizer } = opened.value;
   return {
     facts,
     runtime,
+    reason: choice.reason,
     networks: createNetworks(facts.checkpoint, runtime, onNote),
     tokenizer,
     resolve: (settings) => resolveSettings(settings, facts),
@@ -94,8 +97,11 @@ async function openFiles(
   const { name, path } = await resolveModel(model, env);
   const checkpoint = await openCheckpoint(path, opening);
   checkpoint.notes.forEach(onNote);
+  const { in_channels: inputChannels, out_channels: latentChannels } = unetConfig(checkpoint.unet.config);
   const facts: ModelFacts = {
     name,
+    inputChannels,
+    latentChannels,
     checkpoint,
     defaults: await modelDefaults(checkpoint),
     scale: pixelsPerPlace(checkpoint.vae),
@@ -114,11 +120,9 @@ async function openFiles(
  */
 export async function load(model?: string, options: LoadOptions = {}): Promise<Inkling> {
   const { onNote = () => {}, env = process.env } = options;
-  const { facts, runtime, networks, tokenizer, resolve } = await open(model, options);
+  const { facts, runtime, reason, networks, tokenizer, resolve } = await open(model, options);
   const { name, checkpoint } = facts;
-  const { in_channels: channels } = unetConfig(checkpoint.unet.config);
   let loaded = false;
-  let queue: Promise<unknown> = Promise.resolve();
 
   async function* draw(
     settings: ResolvedSettings,
@@ -131,13 +135,13 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     const start = performance.now();
     const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
     try {
-      await networks.prepare(size, (settings.clipSkip ?? 1) - 1, signal);
+      await networks.prepare(size, { skip: (settings.clipSkip ?? 1) - 1, tiled: settings.tiling, signal });
     } catch (error) {
       signal?.throwIfAborted();
       throw await explainFailure(error, runtime.device);
     }
-    if (!loaded)
-      yield { type: "model", model: name, device: runtime.device, seconds: (performance.now() - start) / 1000 };
+    const seconds = (performance.now() - start) / 1000;
+    if (!loaded) yield { type: "model", model: name, device: runtime.device, reason, seconds };
     loaded = true;
     const previewFactors = preview ? facts.defaults.previewFactors : undefined;
     for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors, init })) {
@@ -153,25 +157,14 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     resolve,
     async *stream({ signal, preview = false, ...asked }) {
       const settings = resolve(asked);
-      if (!asked.init && channels !== 4) {
+      if (!asked.init && facts.inputChannels !== facts.latentChannels) {
         throw new InputError(
-          `${name} is an inpainting model: its U-Net wants ${channels} channels (latents, mask, masked picture). Drawing from text alone needs a model with 4.`,
+          `${name} is an inpainting model: its U-Net wants ${facts.inputChannels} channels (latents, mask, masked picture). Drawing from text alone needs a model with ${facts.latentChannels}.`,
         );
       }
       if (asked.init) checkSizes(asked.init, settings);
       for (const line of remarks(settings, facts)) onNote(line);
-      // One run after the other: two at a time would take twice the memory and no less time.
-      let done = () => {};
-      const before = queue;
-      queue = new Promise<void>((resolve) => {
-        done = resolve;
-      });
-      try {
-        await before;
-        yield* draw(settings, { preview, init: asked.init, signal });
-      } finally {
-        done();
-      }
+      yield* draw(settings, { preview, init: asked.init, signal });
     },
     async generate(settings) {
       const images: DrawnImage[] = [];
@@ -217,13 +210,20 @@ function drawnImage(picture: Picture, settings: ResolvedSettings): DrawnImage {
 }
 
 /** What a person should know about settings that are allowed all the same. */
-function remarks({ width, height, prompt }: ResolvedSettings, { defaults, name }: ModelFacts): string[] {
+function remarks(
+  { width, height, prompt, negativePrompt, guidance, tiling }: ResolvedSettings,
+  { defaults, name, checkpoint }: ModelFacts,
+): string[] {
   const lines: string[] = [];
   const { sizes } = defaults;
   if (sizes.length > 0 && !(sizes.includes(width) && sizes.includes(height))) {
     const known = sizes.map((side) => `${side}×${side}`).join(" and ");
     lines.push(`${name} was trained on ${known}; at ${width}×${height} it may draw things twice or out of shape.`);
   }
+  const alone = guidance === 1 || typeof checkpoint.unet.config["time_cond_proj_dim"] === "number";
+  if (alone && negativePrompt)
+    lines.push("The negative prompt is not looked at: this guidance shows the U-Net the prompt alone.");
+  if (tiling) lines.push("The picture is decoded in tiles: faint seams are possible.");
   if (prompt.trim() === "") lines.push("The prompt is empty: the picture follows nothing but the seed.");
   return lines;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as nextTurn } from "node:timers/promises";
 import { type Graph, lower, lowerings, toOnnx, type Weight } from "../graph/index.ts";
 import {
   clipText,
@@ -13,7 +12,7 @@ import {
   vaeEncoder,
 } from "../models/index.ts";
 import type { Runtime, Session } from "../runtime/index.ts";
-import { float32, InputError, type Tensor, zeros } from "../tensor/index.ts";
+import { float32, InputError, inTurns, nextTurn, type Tensor, untilAborted, zeros } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
 import { type Checkpoint, checkWeights, findNonFinite, type ModelPart, type WeightStore } from "../weights/index.ts";
 import { decodeInTiles } from "./tiles.ts";
@@ -41,15 +40,20 @@ export interface Networks {
   encodeText(ids: Tensor<"int64">, skip: number, signal?: AbortSignal): Promise<Tensor<"float32">>;
   predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array>;
   /** Latents as the U-Net holds them [B, 4, H, W] → pixels [B, 3, 8H, 8W] in about −1…1. */
-  decode(latents: Tensor<"float32">, signal?: AbortSignal): Promise<Tensor<"float32">>;
+  decode(
+    latents: Tensor<"float32">,
+    options?: { readonly tiled?: boolean; readonly signal?: AbortSignal },
+  ): Promise<Tensor<"float32">>;
   /**
    * Pixels [1, 3, 8H, 8W] in −1…1 → the mean of the latents' distribution [1, 4, H, W] and its standard deviation (the
    * tiny VAE has none), and the factor between these and the latents that the U-Net knows.
    */
   encode(pixels: Tensor<"float32">, signal?: AbortSignal): Promise<EncodedPicture>;
   /** Loads what a picture of this size needs, so that the first step is not slower than the others. */
-  prepare(size: LatentSize, skip: number, signal?: AbortSignal): Promise<void>;
-  release(): Promise<void>;
+  prepare(
+    size: LatentSize,
+    options: { readonly skip: number; readonly tiled: boolean; readonly signal?: AbortSignal },
+  ): Promise<void>;
 }
 
 export interface EncodedPicture {
@@ -58,97 +62,124 @@ export interface EncodedPicture {
   readonly factor: number;
 }
 
+/** What a session is made of. */
 interface Network {
   readonly name: string;
+  /** What it was built for; one variant of a network is held at a time. */
+  readonly variant: string;
   readonly part: ModelPart;
   /** The graph asks for a part of the weights only: more is no cause for a remark. */
   readonly partial?: boolean;
+  build(): Graph;
 }
 
-/** From this many places on, a picture is decoded in tiles: the decoder's memory grows with the area. */
+/** From more places than this on, a picture is decoded in tiles unless told otherwise: a decoder's memory grows with it. */
 const TILED_AREA = 128 * 128;
+
+/** Whether a picture of this size is decoded in tiles where nobody said. */
+export function tiledByDefault({ height, width }: LatentSize): boolean {
+  return height * width > TILED_AREA;
+}
 
 /**
  * Calls reject with an InputError when weights are missing, of a wrong shape, or not finite; `onNote` is told of weights
  * that nobody asks for.
  */
 export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote: (line: string) => void): Networks {
-  const sessions = new Map<string, { variant: string; session: Promise<Session> }>();
+  const sessions = new Map<string, { readonly variant: string; readonly session: Session }>();
+  const turns = new Map<string, Promise<unknown>>();
   const checked = new Set<ModelPart>();
 
-  /** The session for `variant` of a network; another variant of the same network makes room for it. */
-  async function open(network: Network, variant: string, build: () => Graph, signal?: AbortSignal): Promise<Session> {
-    const { name, part } = network;
-    const known = sessions.get(name);
-    if (known?.variant === variant && !(await known.session).ended) return known.session;
-    if (known) await known.session.then((s) => s.release()).catch(() => {});
-    const session = create(network, build, signal);
-    sessions.set(name, { variant, session });
-    session.catch(() => {
-      if (sessions.get(name)?.session === session) sessions.delete(name);
-    });
-    return session;
+  /** The session of a network; what it holds for another variant makes room. Callers for one network take turns. */
+  function open(network: Network, signal?: AbortSignal): Promise<Session> {
+    const { name, variant } = network;
+    const work = async (): Promise<Session> => {
+      const known = sessions.get(name);
+      if (known?.variant === variant && !known.session.ended) return known.session;
+      sessions.delete(name);
+      await known?.session.release();
+      const session = await create(network, signal);
+      sessions.set(name, { variant, session });
+      return session;
+    };
+    const next = (turns.get(name) ?? Promise.resolve()).then(work, work);
+    turns.set(name, next);
+    return untilAborted(next, signal);
+  }
 
-    /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
-    async function create({ partial }: Network, build: () => Graph, signal?: AbortSignal): Promise<Session> {
-      await nextTurn();
-      const graph = build();
-      if (!checked.has(part)) {
-        const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
-        checkWeights(part, wanted, { partial }).forEach(onNote);
-        checked.add(part);
-      }
-      await nextTurn();
-      const lowered = lower(graph, lowerings[runtime.device]);
-      await nextTurn();
-      const model = toOnnx(lowered, weightsOf(part.weights));
-      await nextTurn();
-      return runtime.createSession(model, { signal });
+  /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
+  async function create({ part, partial, build }: Network, signal?: AbortSignal): Promise<Session> {
+    signal?.throwIfAborted();
+    await nextTurn();
+    const graph = build();
+    if (!checked.has(part)) {
+      const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
+      checkWeights(part, wanted, { partial }).forEach(onNote);
+      if (!partial) checked.add(part);
     }
+    await nextTurn();
+    const lowered = lower(graph, lowerings[runtime.device]);
+    await nextTurn();
+    const model = toOnnx(lowered, weightsOf(part.weights));
+    await nextTurn();
+    return runtime.createSession(model, { signal });
+  }
+
+  async function run(
+    network: Network,
+    feeds: Record<string, Tensor>,
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    let session = await open(network, signal);
+    // Between here and there a run of another size may have taken its place.
+    while (session.ended) session = await open(network, signal);
+    return session.run(feeds, { signal });
   }
 
   const { textEncoder, unet: unetPart, vae } = checkpoint;
   const { maxLength: tokens } = readTokenizerConfig(checkpoint.tokenizer);
-  const textSession = (skip: number, signal?: AbortSignal) =>
-    open(
-      { name: "text", part: textEncoder, partial: skip > 0 },
-      `${skip}`,
-      () => clipText(clipTextConfig(textEncoder.config), { skip, tokens }),
-      signal,
-    );
-  const unetSession = (size: LatentSize, signal?: AbortSignal) =>
-    open({ name: "unet", part: unetPart }, nameOf(size), () => unet(unetConfig(unetPart.config), size), signal);
-  const encoderSession = (size: LatentSize, signal?: AbortSignal) =>
-    open({ name: "encoder", part: vae, partial: true }, nameOf(size), () => encoder(vae, size), signal);
-  const decoderSession = (size: LatentSize, signal?: AbortSignal) =>
-    open({ name: "decoder", part: vae, partial: true }, nameOf(size), () => decoder(vae, size), signal);
+  const text = (skip: number): Network => ({
+    name: "text encoder",
+    variant: `${skip}`,
+    part: textEncoder,
+    partial: skip > 0,
+    build: () => clipText(clipTextConfig(textEncoder.config), { skip, tokens }),
+  });
+  const noisePredictor = (size: LatentSize): Network => ({
+    name: "U-Net",
+    variant: nameOf(size),
+    part: unetPart,
+    build: () => unet(unetConfig(unetPart.config), size),
+  });
+  const half = (name: string, size: LatentSize, build: () => Graph): Network => ({
+    name,
+    variant: nameOf(size),
+    part: vae,
+    partial: true,
+    build,
+  });
+  const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => encoder(vae, size));
+  const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => decoder(vae, size));
 
   return {
     async encodeText(ids, skip, signal) {
-      const session = await textSession(skip, signal);
-      const { last_hidden_state: hidden } = await session.run({ input_ids: ids }, { signal });
-      await expectFinite(hidden as Tensor<"float32">, textEncoder, "text encoder");
-      return hidden as Tensor<"float32">;
+      const { last_hidden_state: hidden } = await run(text(skip), { input_ids: ids }, signal);
+      return finite(hidden, textEncoder, "text encoder");
     },
     async predict({ sample, timestep, words, timestepCond }, signal) {
-      const [batch, , height, width] = sample.shape as [number, number, number, number];
-      const session = await unetSession({ height, width }, signal);
+      const [batch] = sample.shape as [number];
       const feeds: Record<string, Tensor> = {
         sample,
         timestep: float32([batch], new Float32Array(batch).fill(timestep)),
         encoder_hidden_states: words,
       };
       if (timestepCond) feeds["timestep_cond"] = repeatRows(timestepCond, batch);
-      const { out_sample: out } = await session.run(feeds, { signal });
-      await expectFinite(out as Tensor<"float32">, unetPart, "U-Net");
-      return (out as Tensor<"float32">).data;
+      const { out_sample: out } = await run(noisePredictor(sizeOfLast(sample)), feeds, signal);
+      return (await finite(out, unetPart, "U-Net")).data;
     },
-    async decode(latents, signal) {
-      const [, , height, width] = latents.shape as [number, number, number, number];
+    async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
-        const [, , rows, columns] = part.shape as [number, number, number, number];
-        const session = await decoderSession({ height: rows, width: columns }, signal);
-        const { image } = await session.run({ latents: part }, { signal });
+        const { image } = await run(decoderFor(sizeOfLast(part)), { latents: part }, signal);
         return image as Tensor<"float32">;
       };
       const factor = scalingFactor(vae);
@@ -156,31 +187,21 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
         latents.shape,
         latents.data.map((x) => x / factor),
       );
-      const pixels =
-        height * width >= TILED_AREA ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled);
-      await expectFinite(pixels, vae, "VAE");
-      return pixels;
+      return finite(tiled ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled), vae, "VAE");
     },
     async encode(pixels, signal) {
       const scale = pixelsPerPlace(vae);
-      const [, , rows, columns] = pixels.shape as [number, number, number, number];
-      const session = await encoderSession({ height: rows / scale, width: columns / scale }, signal);
-      const { mean, logvar, latents } = await session.run({ image: pixels }, { signal });
-      const found = (mean ?? latents) as Tensor<"float32">;
-      await expectFinite(found, vae, "VAE");
+      const { height, width } = sizeOfLast(pixels);
+      const size = { height: height / scale, width: width / scale };
+      const { mean, logvar, latents } = await run(encoderFor(size), { image: pixels }, signal);
       const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
-      return { mean: found, deviation, factor: scalingFactor(vae) };
+      return { mean: await finite(mean ?? latents, vae, "VAE"), deviation, factor: scalingFactor(vae) };
     },
-    async prepare(size, skip, signal) {
+    async prepare(size, { skip, tiled, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
-      await unetSession(size, signal);
-      await textSession(skip, signal);
-      if (size.height * size.width < TILED_AREA) await decoderSession(size, signal);
-    },
-    async release() {
-      const open = [...sessions.values()];
-      sessions.clear();
-      for (const { session } of open) await session.then((s) => s.release()).catch(() => {});
+      await open(noisePredictor(size), signal);
+      await open(text(skip), signal);
+      if (!tiled) await open(decoderFor(size), signal);
     },
   };
 }
@@ -220,16 +241,24 @@ function weightsOf(store: WeightStore): (name: string) => Weight {
 }
 
 /** NaN never becomes a black picture: the first weight that is not finite is named instead. */
-async function expectFinite(t: Tensor<"float32">, part: ModelPart, network: string): Promise<void> {
+async function finite(found: Tensor | undefined, part: ModelPart, network: string): Promise<Tensor<"float32">> {
+  const { data } = found as Tensor<"float32">;
   let sum = 0;
-  for (let i = 0; i < t.data.length; i++) sum += t.data[i]!;
-  if (Number.isFinite(sum)) return;
+  await inTurns(data.length, (from, to) => {
+    for (let i = from; i < to; i++) sum += data[i]!;
+  });
+  if (Number.isFinite(sum)) return found as Tensor<"float32">;
   const culprit = await findNonFinite(part.weights);
   throw new InputError(
     culprit
       ? `The ${network} gave numbers that are not finite: its weight "${culprit.name}" in ${part.weights.describe()} holds ${culprit.value}. Get the file again.`
       : `The ${network} gave numbers that are not finite (NaN or infinity), although its weights in ${part.weights.describe()} are all finite. Try another sampler, fewer or more steps, or a lower guidance.`,
   );
+}
+
+/** The last two dimensions. */
+function sizeOfLast({ shape }: Tensor): LatentSize {
+  return { height: shape.at(-2)!, width: shape.at(-1)! };
 }
 
 const nameOf = ({ height, width }: LatentSize): string => `${height}×${width}`;

@@ -2,6 +2,7 @@ import { createWalk, type Walk } from "../diffusion/index.ts";
 import { InputError } from "../tensor/index.ts";
 import type { Checkpoint } from "../weights/index.ts";
 import type { ModelDefaults } from "./defaults.ts";
+import { tiledByDefault } from "./networks.ts";
 import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
 
 /** Pixels of a side and of a whole picture that this program will try to hold in memory. */
@@ -19,6 +20,9 @@ export interface ModelFacts {
   /** Pixels per place of the latent. */
   readonly scale: number;
   readonly textLayers: number;
+  /** Of the U-Net: the latents', and in an inpainting model those of mask and masked picture. */
+  readonly inputChannels: number;
+  readonly latentChannels: number;
 }
 
 /**
@@ -61,6 +65,7 @@ export function resolveSettings(
     count: whole("count", asked.count ?? 1, 1, MAX_COUNT),
     noise: oneOf("noise", asked.noise ?? "each", ["each", "batch"]),
     clipSkip,
+    tiling: asked.tiling ?? tiledByDefault({ height: height / scale, width: width / scale }),
     ...(asked.init && { strength: real("strength", asked.strength ?? (asked.init.mask ? 1 : 0.8), 0, 1) }),
     schedulerConfig: asked.schedulerConfig,
     model: name,

@@ -44,6 +44,11 @@ export interface GenerateSettings {
    * defaults).
    */
   strength?: number;
+  /**
+   * Decode the picture in overlapping tiles: memory stays that of one tile, faint seams are possible. Default: above
+   * 1024×1024 pixels.
+   */
+  tiling?: boolean;
   /** Attach a small picture of x0 to each step event. */
   preview?: boolean;
   signal?: AbortSignal;
@@ -67,6 +72,7 @@ export interface ResolvedSettings {
   readonly count: number;
   readonly noise: "each" | "batch";
   readonly clipSkip: number | undefined;
+  readonly tiling: boolean;
   /** Absent where the picture starts from noise. */
   readonly strength?: number;
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;

@@ -1,7 +1,7 @@
 import { guidanceApplies, guide, type Predict, rescaleGuidance } from "../diffusion/index.ts";
 import { pictureFromPixels } from "../image/picture.ts";
 import { guidanceEmbedding } from "../models/index.ts";
-import { createGenerator, float32, int64, sizeOf, type Tensor } from "../tensor/index.ts";
+import { createGenerator, float32, inTurns, int64, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";
 import { type Beginning, fromNoise, fromPicture, type InitPicture, joined, stepsSkipped } from "./beginning.ts";
 import { createEstimate } from "./estimate.ts";
@@ -40,8 +40,7 @@ export async function* textToImage(
   const words = yield* encodePrompt(settings, tools, needsUncond(settings, Boolean(conditionDim)));
   const timestepCond = conditionDim ? guidanceEmbedding(settings.guidance, conditionDim) : undefined;
 
-  const shape = [1, latentChannels(tools), settings.height / scale, settings.width / scale];
-  const channels = (checkpoint.unet.config["in_channels"] as number | undefined) ?? shape[1]!;
+  const shape = [1, tools.latentChannels, settings.height / scale, settings.width / scale];
   const { strength = 1 } = settings;
   const begin = tools.init ? stepsSkipped(settings.steps, strength) : 0;
   const walk = walkOf(settings, checkpoint, begin);
@@ -52,7 +51,7 @@ export async function* textToImage(
     const seed = seedOf(settings, picture);
     const draw = noiseOf(settings, picture, shape);
     const beginning: Beginning = tools.init
-      ? await fromPicture(tools.init, { walk, shape, draw, networks, channels, strength, signal })
+      ? await fromPicture(tools.init, { walk, shape, draw, networks, channels: tools.inputChannels, strength, signal })
       : fromNoise({ walk, draw });
     const { noise, initial, beside } = beginning;
     yield {
@@ -99,25 +98,22 @@ export async function* textToImage(
     }
 
     yield { type: "decode", picture, secondsLeft: estimate.secondsLeft };
-    const decoded = await networks.decode(float32(shape, latents), signal);
+    const decoded = await networks.decode(float32(shape, latents), { tiled: settings.tiling, signal });
     signal?.throwIfAborted();
     estimate.done("decode");
-    const pixels = toPixels(decoded);
-    yield {
-      type: "image",
-      picture,
-      image: pictureFromPixels(pixels),
-      pixels,
-      settings: { ...settings, seed, count: 1 },
-      seconds: (performance.now() - start) / 1000,
-    };
+    const pixels = await toPixels(decoded);
+    const image = await pictureFromPixels(pixels);
+    const seconds = (performance.now() - start) / 1000;
+    yield { type: "image", picture, image, pixels, settings: { ...settings, seed, count: 1 }, seconds };
   }
 }
 
-/** From the decoder's −1…1 to 0…1, in place: a closure for each of a million numbers takes its time. */
-function toPixels(decoded: Tensor<"float32">): Tensor<"float32"> {
+/** From the decoder's −1…1 to 0…1, in place. */
+async function toPixels(decoded: Tensor<"float32">): Promise<Tensor<"float32">> {
   const { data } = decoded;
-  for (let i = 0; i < data.length; i++) data[i] = Math.min(1, Math.max(0, data[i]! / 2 + 0.5));
+  await inTurns(data.length, (from, to) => {
+    for (let i = from; i < to; i++) data[i] = Math.min(1, Math.max(0, data[i]! / 2 + 0.5));
+  });
   return decoded;
 }
 
@@ -197,6 +193,8 @@ async function guidedPrediction(
     return networks.predict({ sample, timestep, words: context, timestepCond }, signal);
   };
   if (!words.uncond || !guidanceApplies(progress, settings.guidanceInterval)) return ask(1, words.cond);
+  // Nothing of the prompt is left at 0; the formula says so too, with twice the work.
+  if (settings.guidance === 0 && settings.guidanceRescale === 0) return ask(1, words.uncond);
   const both = await ask(2, stacked(words.uncond, words.cond));
   const [uncond, cond] = [both.subarray(0, x.length), both.subarray(x.length)];
   const guided = guide(uncond, cond, settings.guidance);
@@ -219,8 +217,4 @@ function repeated(x: Float32Array, count: number): Float32Array {
 
 function stacked(a: Tensor<"float32">, b: Tensor<"float32">): Tensor<"float32"> {
   return float32([2, ...a.shape.slice(1)], joined(a.data, b.data));
-}
-
-function latentChannels({ checkpoint }: DrawingTools): number {
-  return (checkpoint.unet.config["out_channels"] as number | undefined) ?? 4;
 }

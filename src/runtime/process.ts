@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { OnnxModel } from "../graph/index.ts";
-import type { Tensor } from "../tensor/index.ts";
+import { type Tensor, untilAborted } from "../tensor/index.ts";
 import type { Reply, Request } from "./protocol.ts";
 import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
@@ -15,14 +15,16 @@ type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : n
  */
 export function createProcessRuntime(options: RuntimeOptions): Runtime {
   let host = new Host(options);
-  const current = (): Host => {
-    if (host.ended) host = new Host(options);
-    return host;
-  };
+  let closed = false;
   return {
     device: options.device,
-    createSession: (model, session) => current().createSession(model, session),
+    async createSession(model, session) {
+      if (closed) throw new Error("The runtime was closed: open the model again to draw with it.");
+      if (host.ended) host = new Host(options);
+      return host.createSession(model, session);
+    },
     async close() {
+      closed = true;
       await host.end();
     },
   };
@@ -163,15 +165,6 @@ class Host {
     this.#waiting.clear();
     this.#hold();
   }
-}
-
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 function describeExit(code: number | null, signal: NodeJS.Signals | null, stderr: string): string {

@@ -55,9 +55,9 @@ export function float32ToBfloat16(values: ArrayLike<number>): Uint16Array {
   return out;
 }
 
-function roundHalfEven(x: number): number {
+/** Rounds to the nearest integer, halves to the even neighbour, as NumPy and IEEE 754 do. */
+export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) return Math.round(x);
+  if (x - floor !== 0.5) return Math.round(x);
   return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -5,3 +5,4 @@ export * from "./half.ts";
 export * from "./random/index.ts";
 export * from "./stored.ts";
 export * from "./tensor.ts";
+export * from "./turn.ts";

@@ -89,6 +89,7 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
       count: asked.count ?? 1,
       noise: asked.noise ?? "each",
       clipSkip: asked.clipSkip,
+      tiling: asked.tiling ?? false,
       model: "inkdrop-256",
     };
   };
@@ -118,10 +119,10 @@ async function* fakeEvents(
     [1, 3, height, width],
     Float32Array.from({ length: 3 * width * height }, (_, i) => (i % 50) / 49),
   );
-  const preview = asked.preview ? pictureFromPixels(pixels) : undefined;
+  const preview = asked.preview ? await pictureFromPixels(pixels) : undefined;
   const tokens = int64([1, 77], Array(77).fill(1));
   const embedding = float32([1, 77, 2], new Float32Array(154));
-  yield { type: "model", model: settings.model, device: "cpu", seconds: 0.5 };
+  yield { type: "model", model: settings.model, device: "cpu", reason: "as asked", seconds: 0.5 };
   yield { type: "tokens", cond: tokens, ...(uncond && { uncond: tokens }), dropped };
   yield { type: "embeddings", cond: embedding, ...(uncond && { uncond: embedding }) };
   for (let picture = 0; picture < count; picture++) {
@@ -155,7 +156,7 @@ async function* fakeEvents(
       };
     }
     yield { type: "decode", picture, secondsLeft: 1 };
-    const image = pictureFromPixels(pixels);
+    const image = await pictureFromPixels(pixels);
     yield {
       type: "image",
       picture,

@@ -24,26 +24,26 @@ const gradient: Picture = {
 };
 
 describe("pictureFromPixels", () => {
-  it("rounds half to even in float32, as NumPy does", () => {
+  it("rounds half to even in float32, as NumPy does", async () => {
     // (np.float32([...]) * 255).round(): 0.5/255 · 255 is 0.5 → 0, 1.5 → 2, 2.5 → 2.
     const values = [0.5, 1.5, 2.5, 254.5, 100.49, 100.51].map((x) => x / 255);
-    const { data, width, height } = pictureFromPixels(float32([1, 3, 1, 2], values));
+    const { data, width, height } = await pictureFromPixels(float32([1, 3, 1, 2], values));
     expect([width, height]).toEqual([2, 1]);
     expect([...data]).toEqual([0, 2, 100, 2, 254, 101]);
   });
 
-  it("cuts to 0–1 and takes the picture asked for", () => {
+  it("cuts to 0–1 and takes the picture asked for", async () => {
     const pixels = float32([2, 3, 1, 1], [0, 0, 0, -3, 0.2, 9]);
-    expect([...pictureFromPixels(pixels, 1).data]).toEqual([0, 51, 255]);
+    expect([...(await pictureFromPixels(pixels, 1)).data]).toEqual([0, 51, 255]);
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %s: never a black picture", (bad) => {
-    expect(() => pictureFromPixels(float32([1, 3, 1, 1], [0, bad, 0]))).toThrow(InputError);
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %s: never a black picture", async (bad) => {
+    await expect(pictureFromPixels(float32([1, 3, 1, 1], [0, bad, 0]))).rejects.toThrow(InputError);
   });
 
-  it("refuses other shapes", () => {
-    expect(() => pictureFromPixels(float32([1, 4, 1, 1], [0, 0, 0, 0]))).toThrow("[1,4,1,1]");
-    expect(() => pictureFromPixels(float32([1, 3, 1, 1], [0, 0, 0]), 1)).toThrow(RangeError);
+  it("refuses other shapes", async () => {
+    await expect(pictureFromPixels(float32([1, 4, 1, 1], [0, 0, 0, 0]))).rejects.toThrow("[1,4,1,1]");
+    await expect(pictureFromPixels(float32([1, 3, 1, 1], [0, 0, 0]), 1)).rejects.toThrow(RangeError);
   });
 });
 

@@ -106,3 +106,38 @@ test("the settings that a checkpoint's scheduler names are what it draws with", 
     );
     expect(resolve({ prompt: "" }).sampler).toBe(config._class_name);
   }));
+
+test("runs may overlap, at different sizes too; each gives what it gives alone", () =>
+  withInkling(async (inkling) => {
+    const wide = { ...small, width: 128 };
+    const alone = [await inkling.generate(small), await inkling.generate(wide)];
+    const together = await Promise.all([inkling.generate(small), inkling.generate(wide)]);
+    for (const [i, { images }] of together.entries()) expect(images[0]!.data).toEqual(alone[i]!.images[0]!.data);
+  }));
+
+test("a stream that was left standing does not hold up the next, and an abort while waiting is heard", () =>
+  withInkling(async (inkling) => {
+    const left = inkling.stream(small);
+    await left.next();
+    expect((await inkling.generate(small)).images.length).toBe(1);
+    await expect(inkling.generate({ ...small, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+  }));
+
+test("a closed model says so", async () => {
+  const inkling = await load(checkpoint, { device: "cpu", threads: 1 });
+  await inkling.close();
+  await expect(inkling.generate(small)).rejects.toThrow(/closed/);
+});
+
+test("tiles give nearly the picture of the whole", () =>
+  withInkling(async (inkling) => {
+    const large = { ...small, width: 768, height: 576, steps: 1 };
+    const [whole] = (await inkling.generate(large)).images;
+    const [tiled] = (await inkling.generate({ ...large, tiling: true })).images;
+    expect(tiled!.data.length).toBe(whole!.data.length);
+    let difference = 0;
+    for (let i = 0; i < whole!.data.length; i++) difference += Math.abs(whole!.data[i]! - tiled!.data[i]!);
+    difference /= whole!.data.length;
+    expect(difference).toBeGreaterThan(0);
+    expect(difference).toBeLessThan(12);
+  }));
