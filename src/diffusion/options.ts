@@ -27,7 +27,7 @@ export interface WalkOptions {
 
 /**
  * Every option that some diffusers class takes, under its published name. A class lists the ones it knows with its own
- * defaults; for the others `neutral` below says "not used".
+ * defaults; for the others `neutral` below stands, which is what most classes say and otherwise "not used".
  */
 export interface SchedulerOptions {
   num_train_timesteps: number;
@@ -131,6 +131,11 @@ const neutral: SchedulerOptions = {
   s_tmax: Infinity,
   s_noise: 1,
 };
+
+/** The usual defaults of the options `keys`, for a class that knows these. */
+export function usual<K extends keyof SchedulerOptions>(...keys: readonly K[]): Pick<SchedulerOptions, K> {
+  return Object.fromEntries(keys.map((key) => [key, neutral[key]])) as Pick<SchedulerOptions, K>;
+}
 
 /** The values allowed for options that are one of a few words. */
 const choices: Partial<Record<keyof SchedulerOptions, readonly string[]>> = {

@@ -1,7 +1,7 @@
 import { InputError } from "../tensor/index.ts";
 import type { KSampler } from "./a1111.ts";
 import { type Denoiser, discreteDenoiser, edmDenoiser } from "./denoiser.ts";
-import type { DiffusersClass } from "./diffusers/class.ts";
+import { churned, type DiffusersClass, stableForward } from "./diffusers/class.ts";
 import { finiteTableOf } from "./diffusers/layout.ts";
 import { exploding, type Level } from "./level.ts";
 import { resolveOptions, type SchedulerConfig, type SchedulerOptions, type WalkOptions } from "./options.ts";
@@ -97,18 +97,11 @@ function checkTimesteps(timesteps: readonly number[], settings: SchedulerOptions
 
 /** What k-diffusion reads of a checkpoint, with Stable Diffusion's betas where it names none. */
 const kDefaults = {
-  num_train_timesteps: 1000,
-  beta_start: 0.00085,
-  beta_end: 0.012,
+  ...stableForward,
+  ...churned,
   beta_schedule: "scaled_linear",
-  trained_betas: null,
   rescale_betas_zero_snr: false,
-  prediction_type: "epsilon",
   eta: 1,
-  s_churn: 0,
-  s_tmin: 0,
-  s_tmax: Infinity,
-  s_noise: 1,
 } as const satisfies Partial<SchedulerOptions>;
 
 function kPlan(options: WalkOptions, name: string, sampler: KSampler, asked: string): Plan {

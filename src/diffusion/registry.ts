@@ -132,7 +132,7 @@ function kEntry([name, sampler]: [string, KSampler]): SamplerEntry {
     kind: "k",
     sampler,
     name,
-    aliases: [...sampler.aliases, sampler.function],
+    aliases: [...sampler.aliases, ...(firstOf(sampler.function) === sampler ? [sampler.function] : [])],
     family: "a1111",
     description: sampler.description,
     stochastic: sampler.stochastic ?? false,
@@ -142,13 +142,19 @@ function kEntry([name, sampler]: [string, KSampler]): SamplerEntry {
   };
 }
 
+/** Two samplers may be one function with other arguments; its name then means the first. */
+function firstOf(name: string): KSampler | undefined {
+  return Object.values<KSampler>(kSamplers).find((sampler) => sampler.function === name);
+}
+
 function classEntry(name: string, found: DiffusersClass, borrowed?: { as: string } & BorrowedSampler): SamplerEntry {
   return {
     kind: "class",
     class: found,
     options: borrowed?.options ?? {},
     name: borrowed?.as ?? name,
-    aliases: borrowed ? [] : [name.replace(/Scheduler$/, "")],
+    // "DDIM" is a name of its own already, for the same class.
+    aliases: [name.replace(/Scheduler$/, "")].filter((alias) => !borrowed && !(alias in borrowedSamplers)),
     family: borrowed ? "a1111" : "diffusers",
     description: found.description,
     stochastic: found.stochastic ?? false,

@@ -1,5 +1,5 @@
-import { InputError } from "../tensor/index.ts";
-import { linspace, roundHalfEven } from "./vector.ts";
+import { InputError, roundHalfEven } from "../tensor/index.ts";
+import { linspace } from "./vector.ts";
 
 /**
  * How n timesteps are chosen among T trained ones (Lin et al. 2023, table 2). `leading` starts below the noisiest
@@ -28,10 +28,11 @@ export interface SpacingOptions {
  */
 export function spacedTimesteps(options: SpacingOptions): number[] {
   const { spacing, steps, trainSteps, offset, endPoint, total = trainSteps } = options;
-  if (steps + endPoint > trainSteps) {
-    throw new InputError(
-      `${steps} steps do not fit into ${trainSteps} timesteps: ask for at most ${trainSteps - endPoint}.`,
-    );
+  // With an end point to place as well, `leading` would have no stride left and `linspace` would round two timesteps to
+  // one; diffusers takes such walks, and gets NaN.
+  const most = spacing === "trailing" ? trainSteps : trainSteps - endPoint;
+  if (steps > most) {
+    throw new InputError(`${steps} steps do not fit into ${trainSteps} timesteps: ask for at most ${most}.`);
   }
   switch (spacing) {
     case "linspace":

@@ -43,10 +43,3 @@ export function linspace(from: number, to: number, n: number): number[] {
   const step = (to - from) / (n - 1);
   return Array.from({ length: n }, (_, i) => (i === 0 ? from : i === n - 1 ? to : from + i * step));
 }
-
-/** Rounds halves to the even neighbour, as NumPy does. */
-export function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  if (x - floor !== 0.5) return Math.round(x);
-  return floor % 2 === 0 ? floor : floor + 1;
-}

@@ -68,6 +68,11 @@ def cases():
     yield case("DDIMScheduler", {"clip_sample": True, "eta": 1.0}, steps=8)
     yield case("TCDScheduler", {"eta": 1.0}, steps=8)
     yield case("LCMScheduler", {"original_inference_steps": 100}, steps=12)
+    for name in ("DPMSolverMultistep", "UniPCMultistep", "DEISMultistep", "SASolver"):
+        for spacing in ("linspace", "trailing", "leading"):  # as many steps as timesteps: only "trailing" ends in numbers
+            yield case(name + "Scheduler", {"timestep_spacing": spacing, "num_train_timesteps": 20}, steps=20)
+    yield case("LCMScheduler", {"original_inference_steps": 2000}, steps=4)
+    yield case("TCDScheduler", {"original_inference_steps": 2000}, steps=4)
 
 
 class Noise:

@@ -69,6 +69,10 @@ function floats(name: string): Float32Array {
   return need(shared, name).data as Float32Array;
 }
 
+/** Constants of the reference that no file holds: the README and the generator of the fixtures state them. */
+const SIGMA_DATA = 0.5;
+const POLYEXPONENTIAL_RHO = 1.5;
+
 /** Rows of `shared.noise`, one per draw. */
 function noiseRows(): { draw: () => Float32Array; count: () => number } {
   let k = 0;
@@ -159,7 +163,7 @@ describe.each([...new Set(cases.map((c) => c.file))])("%s", (file) => {
 
     const kind = c.options["prediction_type"];
     const cumprod = (given("alphas_cumprod")?.data as Float32Array | undefined) ?? table;
-    const model = c.class.startsWith("EDM") ? edmNetwork(kind, 0.5) : network(cumprod, kind);
+    const model = c.class.startsWith("EDM") ? edmNetwork(kind, SIGMA_DATA) : network(cumprod, kind);
     const rows = noiseRows();
     const latents = need(tensors, `${c.id}.latents`).data as Float32Array;
     const start = initial.map((value) => value * walk.initNoiseSigma);
@@ -182,7 +186,7 @@ describe("k-diffusion", () => {
   const schedules: Record<string, (steps: number) => number[]> = {
     karras: (steps) => karras({ steps, sigmaMin, sigmaMax }),
     exponential: (steps) => exponential({ steps, sigmaMin, sigmaMax }),
-    polyexponential: (steps) => polyexponential({ steps, sigmaMin, sigmaMax }, 1.5),
+    polyexponential: (steps) => polyexponential({ steps, sigmaMin, sigmaMax }, POLYEXPONENTIAL_RHO),
     vp: (steps) => vp({ steps }),
   };
   it.each([...tensors.keys()].filter((name) => name.startsWith("sigmas.")))("%s", (name) => {

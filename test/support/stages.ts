@@ -252,7 +252,7 @@ function guidanceCase(minusOne: Float32Array, want: Tensor, options: StageOption
   };
 }
 
-/** The inside of the U-Net, recorded by the reference at this stage. */
+/** The stage at which the reference recorded the inside of the U-Net: a constant of its generator, stored nowhere. */
 const BLOCKS_AT = "t500";
 
 function blockCases(part: ModelPart, reference: Reference, options: StageOptions): GraphCase[] {

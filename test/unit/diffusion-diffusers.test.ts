@@ -5,6 +5,7 @@ import { classes } from "../../src/diffusion/diffusers/classes.ts";
 import { tableOf } from "../../src/diffusion/diffusers/layout.ts";
 import { createWalk } from "../../src/diffusion/index.ts";
 import { resolveOptions } from "../../src/diffusion/options.ts";
+import { InputError } from "../../src/tensor/index.ts";
 import { expectClose, std } from "../support/compare.ts";
 
 interface Case {
@@ -25,6 +26,8 @@ interface Golden {
   initial: number[];
   noise: number[][];
   cases: Case[];
+  /** Where diffusers raised an error, or ended in something that is not a number. */
+  refused: (Pick<Case, "class" | "options" | "steps"> & { error: string })[];
 }
 const golden = JSON.parse(readFileSync(new URL("../golden/diffusers.json", import.meta.url), "utf8")) as Golden;
 const { base, s, mu } = golden;
@@ -86,3 +89,18 @@ it.each(
   });
   expect(draws, "draws").toBe(c.draws);
 });
+
+/** More of something than the model has: what is refused here too. The others are errors that this program does not make. */
+const tooMany = golden.refused.filter(
+  ({ options, steps }) =>
+    Number(options["num_train_timesteps"] ?? Infinity) <= steps! || Number(options["original_inference_steps"]) > 1000,
+);
+
+it.each(tooMany.map((c) => [`${c.class} ${JSON.stringify(c.options)} ${c.steps}`, c] as const))(
+  "%s is refused",
+  (_, { class: sampler, options, steps }) => {
+    const walk = () => createWalk({ sampler, steps: steps!, config: { ...base, ...options } });
+    expect(walk).toThrow(InputError);
+    expect(walk).toThrow(options["original_inference_steps"] ? /is 2000; .* 1000 timesteps/ : /at most 19/);
+  },
+);

@@ -13,8 +13,8 @@ import { lagrangeIntegrals } from "../../src/diffusion/lagrange.ts";
 import { solve } from "../../src/diffusion/linear-system.ts";
 import { betaQuantile } from "../../src/diffusion/schedules/beta.ts";
 import { spacedTimesteps } from "../../src/diffusion/spacing.ts";
-import { combine, linspace, roundHalfEven, standardDeviation } from "../../src/diffusion/vector.ts";
-import { InputError } from "../../src/tensor/index.ts";
+import { combine, linspace, standardDeviation } from "../../src/diffusion/vector.ts";
+import { InputError, roundHalfEven } from "../../src/tensor/index.ts";
 
 describe("guidance", () => {
   const [uncond, cond] = [Float32Array.of(1, 2, -1, 0.5), Float32Array.of(0.3, 3, 1e-7, -2)];

@@ -1,7 +1,7 @@
+import { roundHalfEven } from "../../tensor/index.ts";
 import { exploding, preserving } from "../level.ts";
-import type { SchedulerOptions } from "../options.ts";
+import { type SchedulerOptions, usual } from "../options.ts";
 import type { Journey, Walker } from "../sampler.ts";
-import { roundHalfEven } from "../vector.ts";
 import type { Layout, SigmaStyle } from "./layout.ts";
 
 /** A class with its options filled in: its levels, and the sampler bound to everything but the journey. */
@@ -29,35 +29,30 @@ export interface DiffusersClass {
 
 /* Options that many classes share, with the defaults that diffusers gives them. */
 
-export const forward = {
-  num_train_timesteps: 1000,
-  beta_start: 0.0001,
-  beta_end: 0.02,
-  beta_schedule: "linear",
-  trained_betas: null,
-  prediction_type: "epsilon",
-} as const satisfies Partial<SchedulerOptions>;
+export const forward = usual(
+  "num_train_timesteps",
+  "beta_start",
+  "beta_end",
+  "beta_schedule",
+  "trained_betas",
+  "prediction_type",
+);
 
 /** Heun, KDPM2 and the SDE solver start from Stable Diffusion's betas, though not from its `scaled_linear`. */
 export const stableForward = { ...forward, beta_start: 0.00085, beta_end: 0.012 } as const;
 
-export const linspaced = { timestep_spacing: "linspace", steps_offset: 0 } as const;
-export const leading = { timestep_spacing: "leading", steps_offset: 0 } as const;
-export const converted = { use_karras_sigmas: false, use_exponential_sigmas: false, use_beta_sigmas: false } as const;
-export const thresholded = { thresholding: false, dynamic_thresholding_ratio: 0.995, sample_max_value: 1 } as const;
-export const clipped = { clip_sample: true, clip_sample_range: 1, ...thresholded } as const;
-export const churned = { s_churn: 0, s_tmin: 0, s_tmax: Infinity, s_noise: 1 } as const;
+export const linspaced = usual("timestep_spacing", "steps_offset");
+export const leading = { ...linspaced, timestep_spacing: "leading" } as const;
+export const converted = usual("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas");
+export const thresholded = usual("thresholding", "dynamic_thresholding_ratio", "sample_max_value");
+export const clipped = { ...usual("clip_sample_range"), clip_sample: true, ...thresholded } as const;
+export const churned = usual("s_churn", "s_tmin", "s_tmax", "s_noise");
 
 export const edm = {
+  ...usual("sigma_data", "sigma_schedule", "num_train_timesteps", "prediction_type", "rho", "final_sigmas_type"),
   sigma_min: 0.002,
   sigma_max: 80,
-  sigma_data: 0.5,
-  sigma_schedule: "karras",
-  num_train_timesteps: 1000,
-  prediction_type: "epsilon",
-  rho: 7,
-  final_sigmas_type: "zero",
-} as const satisfies Partial<SchedulerOptions>;
+} as const;
 
 /** Karras et al.'s frame over fractional timesteps. */
 export const inSigma: SigmaStyle = { frame: exploding, endPoint: 0, range: "spaced", quantize: (t) => t };

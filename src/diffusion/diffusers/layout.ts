@@ -1,4 +1,4 @@
-import { InputError } from "../../tensor/index.ts";
+import { InputError, roundHalfEven } from "../../tensor/index.ts";
 import { exploding, type Level, lambdaOf, ratioOf } from "../level.ts";
 import {
   alphasCumprod,
@@ -17,7 +17,7 @@ import { exponential } from "../schedules/exponential.ts";
 import { karras } from "../schedules/karras.ts";
 import { lu } from "../schedules/lu.ts";
 import { spacedTimesteps } from "../spacing.ts";
-import { linspace, roundHalfEven } from "../vector.ts";
+import { linspace } from "../vector.ts";
 
 /** Where a diffusers class puts its noise levels. diffusers repeats this in every class; here it is said once. */
 export interface Layout {

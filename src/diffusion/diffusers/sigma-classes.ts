@@ -1,3 +1,4 @@
+import { roundHalfEven } from "../../tensor/index.ts";
 import { dpm2 } from "../samplers/dpm-2.ts";
 import { dpm2Ancestral } from "../samplers/dpm-2-ancestral.ts";
 import { dpmppSde } from "../samplers/dpmpp-sde.ts";
@@ -5,7 +6,6 @@ import { euler } from "../samplers/euler.ts";
 import { eulerAncestral } from "../samplers/euler-ancestral.ts";
 import { heun } from "../samplers/heun.ts";
 import { lms } from "../samplers/lms.ts";
-import { roundHalfEven } from "../vector.ts";
 import {
   churned,
   churnOf,

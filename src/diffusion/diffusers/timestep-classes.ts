@@ -109,7 +109,12 @@ function finalLevel(options: SchedulerOptions, table: NoiseTable): Level {
 
 function distilledLayout(options: SchedulerOptions, steps: number, custom?: number[]): Layout {
   const table = tableOf(options);
-  const { original_inference_steps: original } = options;
+  const { original_inference_steps: original, num_train_timesteps: total } = options;
+  if (original > total) {
+    throw new InputError(
+      `original_inference_steps is ${original}; the model has ${total} timesteps: set at most that.`,
+    );
+  }
   if (!custom && steps > original) {
     throw new InputError(
       `A model distilled on ${original} timesteps cannot be walked in ${steps} steps; ask for fewer.`,
