@@ -1,7 +1,6 @@
-import type { GenerateEvent } from "../pipelines/events.ts";
-import type { GenerateSettings, ResolvedSettings } from "../pipelines/settings.ts";
-import type { Device, DeviceReport } from "../runtime/index.ts";
-import type { PredictionType } from "../weights/index.ts";
+import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.ts";
+import type { Inkling, LoadOptions } from "../pipelines/index.ts";
+import type { DeviceReport } from "../runtime/index.ts";
 
 /** What the command line stands in: streams, environment and engine are arguments, so that tests can be its world. */
 export interface Cli {
@@ -31,47 +30,12 @@ export class Stopped extends Error {
   }
 }
 
-export interface LoadOptions {
-  readonly device?: Device | "auto";
-  readonly threads?: number;
-  readonly prediction?: PredictionType;
-  readonly vae?: string;
-  readonly config?: string;
-  readonly signal?: AbortSignal;
-  /** Told what the user should know, one line each. */
-  readonly onNote?: (line: string) => void;
-}
-
 /** A loaded model, as far as commands use it. */
-export interface Drawer {
-  readonly model: string;
-  readonly device: string;
-  /** @throws InputError when a setting makes no sense */
-  resolve(settings: GenerateSettings): ResolvedSettings;
-  stream(settings: GenerateSettings): AsyncIterable<GenerateEvent>;
-  close(): Promise<void>;
-}
-
-export interface BenchmarkOptions {
-  readonly size: number;
-  readonly steps: number;
-  readonly measure: number;
-  readonly cfg: number;
-  readonly threads?: number;
-  readonly signal?: AbortSignal;
-}
-
-/** Seconds. */
-export interface BenchmarkReport {
-  readonly load_s: number;
-  readonly encode_s: readonly number[];
-  readonly step_s: readonly number[];
-  readonly decode_s: readonly number[];
-}
+export type Drawer = Pick<Inkling, "model" | "device" | "resolve" | "stream" | "close">;
 
 /** The heavy rooms, each loaded when it is first needed, so that `--help` does not wait for them. */
 export interface Engine {
-  load(model: string | undefined, options: LoadOptions): Promise<Drawer>;
+  load(model: string | undefined, options: LoadOptions & { readonly signal?: AbortSignal }): Promise<Drawer>;
   benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport>;
   describeRuntime(): Promise<readonly DeviceReport[]>;
 }

@@ -3,11 +3,11 @@ import { createRequire } from "node:module";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { join } from "node:path";
 import { resolveModel } from "../hub/index.ts";
+import { version } from "../pipelines/version.ts";
 import { InputError } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
 import { jsonLine } from "./json.ts";
 import { table } from "./table.ts";
-import { version } from "./version.ts";
 
 /**
  * Tells what this machine can do. A device that does not work is no failure, as long as one does.

@@ -53,11 +53,24 @@ export async function draw(
         warned = note !== undefined;
       }
       await reporter.event(event);
-      if (event.type === "image") await onImage(event, drawer);
+      if (event.type !== "image") continue;
+      if (event.picture === 0 && otherWeights(wish.modelHash, event.settings.modelHash)) {
+        reporter.note(
+          `${options.from} was drawn with weights of the hash ${wish.modelHash}; these have ${event.settings.modelHash}, so it may differ.`,
+        );
+      }
+      await onImage(event, drawer);
     }
     signal.throwIfAborted();
   } finally {
     reporter.end();
     await drawer?.close();
   }
+}
+
+/** Whether two hashes, as long as each was written, tell of different files. A1111's old ones, of 8 digits, tell nothing. */
+function otherWeights(wanted: string | undefined, got: string | undefined): boolean {
+  if (!got || !wanted || !/^[0-9a-f]{10,64}$/i.test(wanted)) return false;
+  const length = Math.min(got.length, wanted.length);
+  return wanted.slice(0, length).toLowerCase() !== got.slice(0, length).toLowerCase();
 }

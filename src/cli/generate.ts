@@ -1,6 +1,6 @@
-import { basename } from "node:path";
 import { encodePicture, loadEncoder, type PictureFormat } from "../image/encode.ts";
 import { writeInfotext } from "../image/infotext.ts";
+import { extraFields } from "../pipelines/infotext-extra.ts";
 import type { Cli } from "./cli.ts";
 import { draw } from "./draw.ts";
 import { UsageError } from "./errors.ts";
@@ -11,7 +11,6 @@ import { detectPreview, type PreviewKind, previewKinds } from "./preview.ts";
 import type { Reporter } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
 import { wishOf } from "./settings.ts";
-import { version } from "./version.ts";
 
 export interface GenerateOptions extends DrawingOptions {
   readonly count?: number;
@@ -48,11 +47,9 @@ export async function generate(words: readonly string[], options: GenerateOption
       // While the first step is computed elsewhere; a failure shows when a picture is encoded.
       onEvent: (event) => void (event.type === "start" && loadEncoder().catch(() => {})),
       onImage: async ({ image, settings, picture }) => {
-        const infotext = writeInfotext(settings, {
-          VAE: options.vae && basename(options.vae),
-          Prediction: wish.prediction,
-          Version: `inkling ${version()}`,
-        });
+        const { vae, config } = options;
+        const { prediction } = wish;
+        const infotext = writeInfotext(settings, extraFields(settings, { vae, config, prediction, picture, count }));
         const bytes = await encodePicture(image, destination.format, infotext, { onNote });
         cli.signal.throwIfAborted();
         reporter.saved(picture, await destination.save(bytes, picture, settings.seed));

@@ -2,6 +2,8 @@ import { open, stat } from "node:fs/promises";
 import { resolveModel } from "../hub/index.ts";
 import { parseInfotext } from "../image/infotext.ts";
 import { decodePicture, formatOfBytes, readMetadata, readPictureFile } from "../image/read.ts";
+import { modelDefaults } from "../pipelines/defaults.ts";
+import { modelHash } from "../pipelines/model-hash.ts";
 import { sizeOf } from "../tensor/index.ts";
 import { type ModelPart, openCheckpoint, openModelPart } from "../weights/index.ts";
 import { type Cli, write } from "./cli.ts";
@@ -62,7 +64,7 @@ async function pictureReport(path: string, cli: Cli): Promise<Report> {
 
 async function modelReport(name: string, config: string | undefined, cli: Cli): Promise<Report> {
   const found = await resolveModel(name, cli.env);
-  const parts = await openParts(found.path, config);
+  const parts = await openParts(found.path, config, cli);
   const networks = Object.entries(parts.networks).map(([part, model]) => ({ part, ...describePart(model) }));
   const { networks: _, notes, ...facts } = parts;
   const data = { ...found, ...facts, networks };
@@ -85,18 +87,19 @@ interface Parts {
 }
 
 /** A checkpoint, or a folder with one network in it (a VAE, say). */
-async function openParts(path: string, config: string | undefined): Promise<Parts> {
+async function openParts(path: string, config: string | undefined, { env }: Cli): Promise<Parts> {
   const alone = await stat(`${path}/config.json`).catch(() => undefined);
   const whole = await stat(`${path}/model_index.json`).catch(() => undefined);
   if (alone && !whole) return { networks: { network: await openModelPart(path) }, notes: [] };
-  const { layout, unet, textEncoder, vae, scheduler, notes, hash } = await openCheckpoint(path, { config });
-  const size = Number(unet.config["sample_size"]) * 8;
+  const checkpoint = await openCheckpoint(path, { config });
+  const { layout, unet, textEncoder, vae, scheduler, notes } = checkpoint;
+  const { width, height } = await modelDefaults(checkpoint);
   return {
     layout,
-    hash: (await hash()).slice(0, 10),
+    hash: (await modelHash(checkpoint, env)).slice(0, 10),
     prediction: scheduler["prediction_type"],
     scheduler: scheduler["_class_name"] ?? "not named",
-    ...(size > 0 && { size: `${size}×${size}` }),
+    size: `${width}×${height}`,
     networks: { unet, "text encoder": textEncoder, vae },
     notes,
   };

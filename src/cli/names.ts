@@ -8,7 +8,7 @@ import { nearest } from "./nearest.ts";
  *
  * @throws UsageError naming the nearest one
  */
-export async function checkNames({ sampler, schedule }: GenerateSettings): Promise<void> {
+export async function checkNames({ sampler, schedule }: Pick<GenerateSettings, "sampler" | "schedule">): Promise<void> {
   if (!sampler && !schedule) return;
   const { findSampler, findSchedule, samplers, schedules } = await import("../diffusion/registry.ts");
   if (sampler) check("sampler", sampler, findSampler, samplers);

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
+import { limits, MAX_AREA } from "../pipelines/limits.ts";
 import type { PredictionType } from "../weights/index.ts";
 
 /** Options of every command that draws. Those that are not given are undefined. */
@@ -41,21 +42,25 @@ export function addDrawingOptions(command: Command): Command {
     .optionsGroup(PICTURE)
     .option("-n, --negative <text>", "what it should not show")
     .option("-s, --size <WxH>", "pixels, multiples of 8: 512x768, or 512 for a square", size)
-    .option("--steps <n>", "solver steps, 1 to 1000", integer("Steps are", 1, 1000))
-    .option("-g, --guidance <scale>", "how closely to follow the prompt: 0 ignores it, 1 is the prompt alone", number())
+    .option("--steps <n>", `solver steps, ${limits.steps.join(" to ")}`, integer("Steps are", ...limits.steps))
+    .option(
+      "-g, --guidance <scale>",
+      "how closely to follow the prompt: 0 ignores it, 1 is the prompt alone",
+      number(...limits.guidance),
+    )
     .option("--seed <n>", "integer that fixes the picture; -1 takes a random one", seed)
     .option("--sampler <name>", "solver, as A1111 or diffusers spells it; see `inkling samplers`")
     .option("--schedule <name>", "noise schedule for A1111's samplers; see `inkling samplers`")
     .addOption(
       new Option("--rng <kind>", "whose random numbers: torch's on the CPU or on CUDA").choices(["cpu", "cuda"]),
     )
-    .option("--eta <share>", "fresh noise in DDIM and the ancestral samplers, 0 to 1", number(0, 1))
+    .option("--eta <share>", "fresh noise in DDIM and the ancestral samplers, 0 to 1", number(...limits.eta))
     .option(
       "--clip-skip <n>",
       "stop the text encoder before its last layers, as A1111 counts: 1 is none",
       integer("It is", 1, 100),
     )
-    .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(0, 1))
+    .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(...limits.guidanceRescale))
     .option("--guidance-interval <from,to>", "guide only in this part of the walk, within 0,1", interval)
     .option("--from <picture>", "take over all settings of a picture; what else is given wins")
     .optionsGroup(MODEL)
@@ -95,7 +100,7 @@ export function integer(subject: string, min: number, max: number): (text: strin
 }
 
 /** A parser of numbers in a range. */
-export function number(min = -1000, max = 1000): (text: string) => number {
+export function number(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (value >= min && value <= max) return value;
@@ -103,18 +108,19 @@ export function number(min = -1000, max = 1000): (text: string) => number {
   };
 }
 
-const MAX_SIDE = 4096;
-
 function size(text: string): { width: number; height: number } {
   const match = /^(\d+)(?:[x×,*](\d+))?$/i.exec(text.trim());
   if (!match) throw new InvalidArgumentError("Write 512x768 (width × height), or 512 for a square.");
   const [width, height] = [Number(match[1]), Number(match[2] ?? match[1])];
   for (const side of [width, height]) {
-    if (side > MAX_SIDE) throw new InvalidArgumentError(`A side has at most ${MAX_SIDE} pixels.`);
+    if (side > limits.side[1]) throw new InvalidArgumentError(`A side has at most ${limits.side[1]} pixels.`);
     if (side % 8 === 0 && side > 0) continue;
     const low = Math.max(8, Math.floor(side / 8) * 8);
     const near = low === side || side < 8 ? "8" : `${low} or ${low + 8}`;
     throw new InvalidArgumentError(`Sides are multiples of 8 pixels, and ${side} is not: take ${near}.`);
+  }
+  if (width * height > MAX_AREA) {
+    throw new InvalidArgumentError(`A picture has at most ${MAX_AREA} pixels, for example 2048x2048.`);
   }
   return { width, height };
 }

@@ -4,7 +4,7 @@ import { formatOfName, formats, type PictureFormat } from "../image/encode.ts";
 import { nameOfMany, nextName } from "../image/numbering.ts";
 import { checkFolder, checkSave, makeFolder, saveBytes } from "../image/save.ts";
 import { type Cli, write } from "./cli.ts";
-import { asUsage, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 
 /** Where pictures go. */
 export interface Destination {
@@ -112,8 +112,5 @@ async function checkFolderOf(path: string, bytes: number): Promise<void> {
 /** The one file that a command writes: `--output`, refused early as for pictures. */
 export async function checkFile(path: string, overwrite: boolean | undefined): Promise<void> {
   if (path === "-") throw new UsageError("--output - is not possible here: name a file");
-  const stats = await stat(path).catch(() => undefined);
-  if (stats && !stats.isFile() && !stats.isDirectory())
-    throw new UsageError(`${path} is no file but a device; name a file`);
-  await asUsage(() => checkSave(path, 0, { overwrite }));
+  await checkSave(path, 0, { overwrite });
 }

@@ -1,10 +1,10 @@
 import { Command } from "commander";
+import { version } from "../pipelines/version.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine, report, UsageError } from "./errors.ts";
 import { mistakenCommand } from "./nearest.ts";
 import { PICTURE } from "./options.ts";
 import { commands, DEFAULT } from "./registry.ts";
-import { version } from "./version.ts";
 
 /**
  * Runs one command line and returns its exit code. Never throws.

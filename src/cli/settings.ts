@@ -1,10 +1,11 @@
 import { basename } from "node:path";
 import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
+import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
 import type { GenerateSettings } from "../pipelines/settings.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { InputError } from "../tensor/index.ts";
-import { type PredictionType, predictionTypes } from "../weights/prediction.ts";
+import type { PredictionType } from "../weights/prediction.ts";
 import type { Cli } from "./cli.ts";
 import { UsageError } from "./errors.ts";
 import { checkNames } from "./names.ts";
@@ -16,10 +17,9 @@ export interface Wish {
   readonly settings: GenerateSettings;
   readonly model: string | undefined;
   readonly prediction: PredictionType | undefined;
+  /** Of the weights that the `--from` picture was drawn with. */
+  readonly modelHash: string | undefined;
 }
-
-/** Fields of an infotext that change the picture and cannot be taken over. */
-const NOT_TAKEN = ["VAE", "Denoising strength", "Hires upscale", "Variation seed", "ENSD", "Lora hashes", "TI hashes"];
 
 /**
  * The settings of a command line. Those of the `--from` picture come first, explicit flags win.
@@ -32,8 +32,8 @@ export async function wishOf(
   cli: Pick<Cli, "env">,
   onNote: (line: string) => void,
 ): Promise<Wish> {
-  const { settings: taken = {}, fields } = options.from ? await readSettings(options.from, options, onNote) : {};
-  const { model: drawnWith, modelHash: _, ...from } = taken;
+  const taken = options.from ? await readSettings(options.from, options, onNote) : undefined;
+  const { model: drawnWith, modelHash, ...from } = taken?.settings ?? {};
   const prompt = words.length > 0 ? words.join(" ") : from.prompt;
   if (prompt === undefined) {
     throw new UsageError('no prompt is given: write inkling "a lady with blue eyes", or "" to draw without one');
@@ -53,18 +53,33 @@ export async function wishOf(
     clipSkip: options.clipSkip,
   };
   const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const settings: GenerateSettings = { ...from, ...flags, prompt };
+  const suiting = await whatSuits({ ...from, schedulerConfig: taken?.schedulerConfig, tiling: taken?.tiling }, options);
+  const settings: GenerateSettings = { ...suiting, ...flags, prompt };
   if (options.seed === "random") delete settings.seed;
   await checkNames(settings);
   return {
     settings,
     model: options.model ?? (await modelOf(drawnWith, options.from, cli)),
-    prediction: options.prediction ?? predictionTypes.find((type) => type === fields?.get("Prediction")),
+    prediction: options.prediction ?? taken?.prediction,
+    modelHash,
   };
 }
 
+/** What a picture says without what was meant for its sampler alone, where another one is asked for. */
+async function whatSuits(from: Partial<GenerateSettings>, { sampler }: DrawingOptions): Promise<typeof from> {
+  if (sampler === undefined) return from;
+  await checkNames({ sampler });
+  const { schedule: _, schedulerConfig: __, eta, ...rest } = from;
+  const { findSampler } = await import("../diffusion/registry.ts");
+  return eta !== undefined && findSampler(sampler).takesEta ? { ...rest, eta } : rest;
+}
+
 /** What a picture says, and a note for whatever of it will not come out the same. */
-async function readSettings(path: string, options: DrawingOptions, onNote: (line: string) => void): Promise<Infotext> {
+async function readSettings(
+  path: string,
+  options: DrawingOptions,
+  onNote: (line: string) => void,
+): Promise<Infotext & ReadExtra> {
   const { infotext, notes } = readMetadata(await readPictureFile(path), path);
   for (const note of notes) onNote(note);
   if (infotext === undefined) throw new InputError(`${path} carries no settings, so there is nothing to take over.`);
@@ -72,28 +87,31 @@ async function readSettings(path: string, options: DrawingOptions, onNote: (line
   if (found.settings.rng === "cuda" && !found.fields.has("RNG") && !options.rng) {
     onNote(`${path} does not say whose random numbers it was drawn with: CUDA's are taken, as A1111 means it.`);
   }
-  const lost = NOT_TAKEN.filter((field) => found.fields.has(field) && !(field === "VAE" && options.vae));
+  const extra = readExtra(found.fields);
+  const given: Readonly<Record<string, unknown>> = { VAE: options.vae, Config: options.config };
+  const lost = extra.lost.filter((field) => given[field] === undefined);
   if (lost.length > 0) onNote(`${path} was drawn with what is not taken over (${lost.join(", ")}), so it will differ.`);
-  return found;
+  return { ...found, ...extra };
 }
 
-/** The model that a picture names, where it can be had here: another one would draw another picture. */
+/**
+ * The model that a picture names, where it can be had here: another one would draw another picture. What a picture says
+ * is a name, never a path: that of a stranger's folder could be anything here.
+ */
 async function modelOf(name: string | undefined, from: string | undefined, cli: Pick<Cli, "env">) {
   if (name === undefined) return undefined;
   const { resolveModel } = await import("../hub/index.ts");
-  try {
-    // A name of two slashes would have some machines ask a stranger's server.
-    if (/^[/\\]{2}/.test(name)) throw new InputError(`${name} is no path of this machine.`);
-    await resolveModel(name, cli.env);
-    return name;
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
-    throw new InputError(
-      `${basename(from!)} was drawn with the model "${shown}", which is not known here. Name it, or another one, with --model.`,
-      { cause: error },
-    );
-  }
+  const found = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(name)
+    ? await resolveModel(name, cli.env).catch((error: unknown) => {
+        if (error instanceof InputError) return undefined;
+        throw error;
+      })
+    : undefined;
+  if (found && found.source !== "path") return name;
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+  throw new InputError(
+    `${basename(from!)} was drawn with the model "${shown}", which is not known here by that name. Say where it is, or which other one to take, with --model.`,
+  );
 }
 
 /** @throws UsageError naming the nearest device */

@@ -1,7 +1,8 @@
-import { saveWith } from "../image/save.ts";
-import type { GenerateEvent } from "../pipelines/events.ts";
+import { saveBytes } from "../image/save.ts";
+import type { GenerateEvent, StepEvent } from "../pipelines/events.ts";
+import { version } from "../pipelines/version.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
-import { writeSafetensors } from "../weights/index.ts";
+import { encodeSafetensors } from "../weights/index.ts";
 import type { Cli } from "./cli.ts";
 import { draw } from "./draw.ts";
 import type { DrawingOptions } from "./options.ts";
@@ -9,7 +10,6 @@ import { checkFile } from "./output.ts";
 import { printPath } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
 import { wishOf } from "./settings.ts";
-import { version } from "./version.ts";
 
 /** Draws one picture and writes what the events carried. */
 export async function trace(words: readonly string[], options: DrawingOptions, cli: Cli): Promise<void> {
@@ -20,22 +20,38 @@ export async function trace(words: readonly string[], options: DrawingOptions, c
   const reporter = await createReporter({ quiet: options.quiet, count: 1 }, cli);
   for (const note of notes) reporter.note(note);
   const tensors: Record<string, Tensor> = {};
+  const steps: StepEvent[] = [];
   const metadata: Record<string, string> = { made_by: `inkling ${version()}` };
   await draw(
     {
       options,
       wish: { ...wish, settings: { ...wish.settings, count: 1, preview: false } },
       reporter,
-      onEvent: (event) => Object.assign(tensors, tensorsOf(event)),
+      onEvent: (event) => {
+        Object.assign(tensors, tensorsOf(event));
+        if (event.type === "step") steps.push(event);
+      },
       onImage: async ({ settings }) => {
         metadata["settings"] = JSON.stringify(settings);
       },
     },
     cli,
   );
-  await saveWith(output, (temporary) => writeSafetensors(temporary, tensors, metadata), { overwrite });
+  await saveBytes(output, encodeSafetensors({ ...tensors, ...walked(steps, tensors) }, metadata), { overwrite });
   printPath(output, cli);
 }
+
+/**
+ * Where the network was really asked. A sampler that decides its steps on its way was announced with a guess, and its
+ * sigmas are those of its calls.
+ */
+function walked(steps: readonly StepEvent[], announced: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const timesteps = list(steps.map((step) => step.timestep));
+  const guessed = announced["timesteps"]?.data.join() !== timesteps.data.join();
+  return { timesteps, ...(guessed && { sigmas: list(steps.map((step) => step.sigma)) }) };
+}
+
+const list = (values: readonly number[]): Tensor => float32([values.length], values);
 
 /** The tensors of an event under the names that they have in a trace. */
 export function tensorsOf(event: GenerateEvent): Record<string, Tensor> {
@@ -44,10 +60,8 @@ export function tensorsOf(event: GenerateEvent): Record<string, Tensor> {
     ...(uncond && { [`${name}.uncond`]: uncond }),
   });
   switch (event.type) {
-    case "start": {
-      const list = (values: readonly number[]): Tensor => float32([values.length], values);
+    case "start":
       return { noise: event.noise, timesteps: list(event.timesteps), sigmas: list(event.sigmas) };
-    }
     case "tokens":
       return pair("tokens", event);
     case "embeddings":

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { type FileHandle, link, mkdir, open, realpath, rename, rm, stat, statfs } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, realpath, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../tensor/index.ts";
 
@@ -9,6 +9,9 @@ export interface SaveOptions {
   overwrite?: boolean;
 }
 
+/** What a file is made of: in one piece, or in pieces that are asked for one after another. */
+export type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /**
  * Writes a file whole or not at all: under a temporary name in the same folder, flushed to the disk, then given its name
  * in one step. A file that is there already stays, even one that appeared meanwhile, unless `overwrite` says otherwise.
@@ -16,24 +19,10 @@ export interface SaveOptions {
  *
  * @throws InputError naming the path and the reason: it exists, the disk is full, the folder may not be written …
  */
-export async function saveBytes(path: string, bytes: Uint8Array, options: SaveOptions = {}): Promise<void> {
-  if ((await kindOf(path)) === "device") return attempt(path, () => writeDevice(path, bytes));
-  await saveWith(path, async (temporary) => writeFlushed(await open(temporary, "wx"), bytes), options);
-}
-
-/**
- * As {@link saveBytes}, for a writer of its own kind: `write` makes the file of the temporary name that it is given.
- *
- * @throws InputError as saveBytes does
- */
-export async function saveWith(
-  path: string,
-  write: (temporary: string) => Promise<void>,
-  options: SaveOptions = {},
-): Promise<void> {
+export async function saveBytes(path: string, bytes: Bytes, options: SaveOptions = {}): Promise<void> {
   const kind = await kindOf(path);
+  if (kind === "device") return attempt(path, () => writeDevice(path, bytes));
   if (kind === "folder") throw new InputError(`${path} is a folder; name a file in it.`);
-  if (kind === "device") throw new InputError(`${path} is no file but a device; name a file.`);
   if (kind === "file" && !options.overwrite) throw exists(path);
   // Through a symbolic link, so that the link stays one.
   const target = kind === "file" ? await realpath(path) : path;
@@ -43,7 +32,7 @@ export async function saveWith(
   process.once("exit", clean);
   try {
     await attempt(path, async () => {
-      await write(temporary);
+      await writeFlushed(await open(temporary, "wx"), bytes);
       if (options.overwrite) await rename(temporary, target);
       else await place(temporary, target);
     });
@@ -57,19 +46,19 @@ function temporaryIn(folder: string): string {
   return join(folder, `.inkling-${randomBytes(8).toString("hex")}.tmp`);
 }
 
-async function writeFlushed(file: FileHandle, bytes: Uint8Array): Promise<void> {
+async function writeFlushed(file: FileHandle, bytes: Bytes): Promise<void> {
   try {
-    await file.writeFile(bytes);
+    await writeFile(file, bytes);
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
-async function writeDevice(path: string, bytes: Uint8Array): Promise<void> {
+async function writeDevice(path: string, bytes: Bytes): Promise<void> {
   const file = await open(path, "w");
   try {
-    await file.writeFile(bytes);
+    await writeFile(file, bytes);
   } finally {
     await file.close();
   }

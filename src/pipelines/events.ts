@@ -92,7 +92,7 @@ export interface DecodeEvent {
 export interface ImageEvent {
   readonly type: "image";
   readonly picture: number;
-  /** Carries its own infotext; `save` writes it. */
+  /** Pixels alone: the settings beside it make its infotext. */
   readonly image: Picture;
   /** What this very picture was drawn with, its own seed included. */
   readonly settings: ResolvedSettings;

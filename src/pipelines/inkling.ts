@@ -9,6 +9,7 @@ import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
 import type { InitPicture } from "./beginning.ts";
 import { modelDefaults } from "./defaults.ts";
 import type { GenerateEvent } from "./events.ts";
+import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { modelHash } from "./model-hash.ts";
 import { createNetworks, type Networks, pixelsPerPlace } from "./networks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
@@ -94,12 +95,13 @@ async function openFiles(
   model: string | undefined,
   { onNote = () => {}, env = process.env, ...opening }: LoadOptions,
 ): Promise<Pick<OpenModel, "facts" | "tokenizer">> {
-  const { name, path } = await resolveModel(model, env);
+  const { name, path, source } = await resolveModel(model, env);
   const checkpoint = await openCheckpoint(path, opening);
   checkpoint.notes.forEach(onNote);
   const { in_channels: inputChannels, out_channels: latentChannels } = unetConfig(checkpoint.unet.config);
   const facts: ModelFacts = {
-    name,
+    // Pictures tell it to others: the folders of this machine are nobody's business.
+    name: source === "path" ? checkpoint.name : name,
     inputChannels,
     latentChannels,
     checkpoint,
@@ -169,7 +171,9 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     async generate(settings) {
       const images: DrawnImage[] = [];
       for await (const event of inkling.stream(settings)) {
-        if (event.type === "image") images.push(drawnImage(event.image, event.settings));
+        if (event.type !== "image") continue;
+        const { image, picture } = event;
+        images.push(drawnImage(image, event.settings, { ...options, picture, count: settings.count }));
       }
       return { images };
     },
@@ -194,8 +198,8 @@ function checkSizes({ picture, mask }: InitPicture, { width, height }: ResolvedS
   }
 }
 
-function drawnImage(picture: Picture, settings: ResolvedSettings): DrawnImage {
-  const infotext = writeInfotext(settings);
+function drawnImage(picture: Picture, settings: ResolvedSettings, drawnWith: DrawnWith): DrawnImage {
+  const infotext = writeInfotext(settings, extraFields(settings, drawnWith));
   return {
     ...picture,
     settings,

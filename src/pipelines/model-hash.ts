@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Checkpoint } from "../weights/index.ts";
 
 /**
- * SHA-256 of a checkpoint's weights, 64 hexadecimal digits. Gigabytes are read once: the hash is kept in the user's
- * cache folder under the files' names, sizes and times.
+ * SHA-256 of a checkpoint's U-Net file or, where it is a single file, of that one; 64 hexadecimal digits. Gigabytes are
+ * read once: the hash is kept in the user's cache folder under the files' names, sizes and times.
  */
 export async function modelHash(
   checkpoint: Checkpoint,

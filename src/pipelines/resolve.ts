@@ -2,15 +2,9 @@ import { createWalk, type Walk } from "../diffusion/index.ts";
 import { InputError } from "../tensor/index.ts";
 import type { Checkpoint } from "../weights/index.ts";
 import type { ModelDefaults } from "./defaults.ts";
+import { limits, MAX_AREA } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
 import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
-
-/** Pixels of a side and of a whole picture that this program will try to hold in memory. */
-const MAX_SIDE = 4096;
-const MAX_AREA = 2048 * 2048;
-const MAX_STEPS = 1000;
-const MAX_COUNT = 10_000;
-const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 /** What a checkpoint brings to the settings. */
 export interface ModelFacts {
@@ -36,7 +30,7 @@ export function resolveSettings(
 ): ResolvedSettings {
   const { clipSkip } = asked;
   const size = (key: "width" | "height") => {
-    const pixels = whole(key, asked[key] ?? defaults[key], scale, MAX_SIDE);
+    const pixels = whole(key, asked[key] ?? defaults[key], [scale, limits.side[1]]);
     if (pixels % scale === 0) return pixels;
     const near = Math.max(scale, Math.round(pixels / scale) * scale);
     throw new InputError(`${key} is ${pixels} pixels; it has to be a multiple of ${scale}, for example ${near}.`);
@@ -47,26 +41,26 @@ export function resolveSettings(
       `A picture of ${width}×${height} is too large: at most ${MAX_AREA} pixels (for example 2048×2048).`,
     );
   }
-  if (clipSkip !== undefined) whole("clip skip", clipSkip, 1, textLayers);
+  if (clipSkip !== undefined) whole("clip skip", clipSkip, [1, textLayers]);
   const settings: ResolvedSettings = {
     prompt: text("prompt", asked.prompt),
     negativePrompt: text("negative prompt", asked.negativePrompt ?? ""),
-    steps: whole("steps", asked.steps ?? defaults.steps, 1, MAX_STEPS),
+    steps: whole("steps", asked.steps ?? defaults.steps, limits.steps),
     width,
     height,
-    guidance: real("guidance", asked.guidance ?? defaults.guidance, -100, 100),
-    guidanceRescale: real("guidance rescale", asked.guidanceRescale ?? 0, 0, 1),
+    guidance: real("guidance", asked.guidance ?? defaults.guidance, limits.guidance),
+    guidanceRescale: real("guidance rescale", asked.guidanceRescale ?? 0, limits.guidanceRescale),
     guidanceInterval: interval(asked.guidanceInterval ?? [0, 1]),
     sampler: asked.sampler ?? defaults.sampler ?? "",
     schedule: asked.schedule ?? (asked.sampler === undefined ? (defaults.schedule ?? "") : ""),
-    eta: asked.eta === undefined ? undefined : real("eta", asked.eta, 0, 10),
-    seed: whole("seed", asked.seed ?? Math.floor(Math.random() * 2 ** 32), -MAX_SEED, MAX_SEED),
+    eta: asked.eta === undefined ? undefined : real("eta", asked.eta, limits.eta),
+    seed: whole("seed", asked.seed ?? Math.floor(Math.random() * 2 ** 32), limits.seed),
     rng: oneOf("rng", asked.rng ?? "cpu", ["cpu", "cuda"]),
-    count: whole("count", asked.count ?? 1, 1, MAX_COUNT),
+    count: whole("count", asked.count ?? 1, limits.count),
     noise: oneOf("noise", asked.noise ?? "each", ["each", "batch"]),
     clipSkip,
     tiling: asked.tiling ?? tiledByDefault({ height: height / scale, width: width / scale }),
-    ...(asked.init && { strength: real("strength", asked.strength ?? (asked.init.mask ? 1 : 0.8), 0, 1) }),
+    ...(asked.init && { strength: real("strength", asked.strength ?? (asked.init.mask ? 1 : 0.8), limits.strength) }),
     schedulerConfig: asked.schedulerConfig,
     model: name,
   };
@@ -89,12 +83,14 @@ export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint, begin
   });
 }
 
-function whole(name: string, value: number, low: number, high: number): number {
+type Range = readonly [low: number, high: number];
+
+function whole(name: string, value: number, [low, high]: Range): number {
   if (Number.isSafeInteger(value) && value >= low && value <= high) return value;
   throw new InputError(`${name} is ${value}; it has to be a whole number from ${low} to ${high}.`);
 }
 
-function real(name: string, value: number, low: number, high: number): number {
+function real(name: string, value: number, [low, high]: Range): number {
   if (value >= low && value <= high) return value;
   throw new InputError(`${name} is ${value}; it has to be a number from ${low} to ${high}.`);
 }

@@ -59,8 +59,26 @@ export async function readTensor(stored: StoredTensor): Promise<Tensor> {
 }
 
 /**
+ * The pieces of a .safetensors file, none of them a copy. Wider types come first, then names in order, so that every
+ * tensor is aligned for its type.
+ *
+ * @param metadata texts for the header's `__metadata__`
+ */
+export function* encodeSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Generator<Uint8Array, void, void> {
+  const rank = (dtype: DType) => -byteWidth(dtype) * dtypes.length + dtypes.indexOf(dtype);
+  const order = Object.entries(tensors).sort(
+    ([a, { dtype: x }], [b, { dtype: y }]) => rank(x) - rank(y) || (a < b ? -1 : 1),
+  );
+  yield encodeHeader(order, metadata);
+  for (const [, { data }] of order) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/**
  * Writes tensors as a .safetensors file: under a temporary name first, renamed when complete, so that nobody ever sees
- * half a file. Wider types come first, then names in order, so that every tensor is aligned for its type.
+ * half a file.
  *
  * @param path replaced if it exists
  * @param metadata texts for the header's `__metadata__`
@@ -71,17 +89,10 @@ export async function writeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const rank = (dtype: DType) => -byteWidth(dtype) * dtypes.length + dtypes.indexOf(dtype);
-  const order = Object.entries(tensors).sort(
-    ([a, { dtype: x }], [b, { dtype: y }]) => rank(x) - rank(y) || (a < b ? -1 : 1),
-  );
   const temporary = `${path}.${process.pid}-${Date.now().toString(36)}.part`;
   const handle = await open(temporary, "wx");
   try {
-    await writeBytes(handle, encodeHeader(order, metadata));
-    for (const [, { data }] of order) {
-      await writeBytes(handle, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
+    for (const bytes of encodeSafetensors(tensors, metadata)) await writeBytes(handle, bytes);
     await handle.close();
     await rename(temporary, path);
   } catch (error) {

@@ -1,6 +1,6 @@
 export { checkWeights, findNonFinite } from "./check.ts";
 export * from "./checkpoint.ts";
-export { readSafetensors, readTensor, type SafetensorsFile, writeSafetensors } from "./files.ts";
+export { encodeSafetensors, readSafetensors, readTensor, type SafetensorsFile, writeSafetensors } from "./files.ts";
 export type { JsonObject } from "./json.ts";
 export { type ModelPart, openModelPart, type PartOptions } from "./model-part.ts";
 export { type PredictionType, predictionTypes } from "./prediction.ts";

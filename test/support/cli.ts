@@ -1,6 +1,6 @@
 /** The command line in this process: its streams caught, its engine a stand-in that draws a gradient. */
 import { Writable } from "node:stream";
-import type { Cli, Drawer, Engine, LoadOptions } from "../../src/cli/cli.ts";
+import type { Cli, Drawer, Engine } from "../../src/cli/cli.ts";
 import { run } from "../../src/cli/program.ts";
 import { pictureFromPixels } from "../../src/image/index.ts";
 import type { GenerateEvent } from "../../src/pipelines/events.ts";
@@ -26,7 +26,7 @@ export interface Ran {
   raw: Buffer;
   stderr: string;
   /** What the engine was asked for. */
-  loads: { model: string | undefined; options: LoadOptions }[];
+  loads: { model: string | undefined; options: Parameters<Engine["load"]>[1] }[];
   asked: GenerateSettings[];
   closed: number;
 }

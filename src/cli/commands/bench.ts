@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { limits } from "../../pipelines/limits.ts";
 import { type Cli, write } from "../cli.ts";
 import { integer, number } from "../options.ts";
 
@@ -18,9 +19,14 @@ export function bench(command: Command, cli: Cli): void {
     .description("Measures load, text encoder, steps and decoder; the last line is JSON, in seconds.")
     .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")
     .option("--size <n>", "pixels of a side, a multiple of 8", side, 256)
-    .option("--steps <n>", "steps of the walk", integer("Steps are", 1, 1000), 25)
-    .option("--measure <n>", "how many of the steps to take (default: all)", integer("It is", 1, 1000))
-    .option("--cfg <scale>", "guidance scale; at 1 the U-Net sees one input instead of two", number(), 7.5)
+    .option("--steps <n>", "steps of the walk", integer("Steps are", ...limits.steps), 25)
+    .option("--measure <n>", "how many of the steps to take (default: all)", integer("It is", ...limits.steps))
+    .option(
+      "--cfg <scale>",
+      "guidance scale; at 1 the U-Net sees one input instead of two",
+      number(...limits.guidance),
+      7.5,
+    )
     .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
     .action(async ({ model, measure, ...options }: BenchOptions) => {
       const { signal } = cli;
@@ -41,7 +47,7 @@ export function bench(command: Command, cli: Cli): void {
 }
 
 function side(text: string): number {
-  const value = integer("It is", 8, 8192)(text);
+  const value = integer("It is", 8, limits.side[1])(text);
   if (value % 8 === 0) return value;
   throw new InvalidArgumentError("It is a multiple of 8.");
 }

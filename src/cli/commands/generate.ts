@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { limits } from "../../pipelines/limits.ts";
 import type { Cli } from "../cli.ts";
 import type { GenerateOptions } from "../generate.ts";
 import { addDrawingOptions, format, integer } from "../options.ts";
@@ -11,7 +12,7 @@ export function generate(command: Command, cli: Cli): void {
     .option("-o, --output <path>", "file, folder, or - for stdout (default: inkling-<number>-<seed>.png here)")
     .option("--overwrite", "replace the file that is there")
     .option("--format <name>", "png, jpeg or webp (default: by the output's name, else png)", format)
-    .option("-c, --count <n>", "how many pictures; picture i has seed + i", integer("It is", 1, 10_000))
+    .option("-c, --count <n>", "how many pictures; picture i has seed + i", integer("It is", ...limits.count))
     .option("--preview [kind]", "show the picture growing: auto, kitty, iterm2, sixel, blocks or off (default: auto)")
     .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
     .option("-q, --quiet", "say nothing but the paths of what was saved")

@@ -1,0 +1,69 @@
+import { basename, resolve } from "node:path";
+import type { CheckpointOptions } from "../weights/index.ts";
+import { type PredictionType, predictionTypes } from "../weights/prediction.ts";
+import type { ResolvedSettings } from "./settings.ts";
+import { version } from "./version.ts";
+
+/** What a picture depends on beside its own settings. */
+export interface DrawnWith extends Pick<CheckpointOptions, "vae" | "config" | "variant" | "prediction"> {
+  /** Which picture of how many this is, from 0. */
+  readonly picture?: number;
+  readonly count?: number;
+}
+
+/** Fields that follow A1111's own in an infotext: all that is needed to draw the picture again, and who drew it. */
+export function extraFields(
+  { noise, strength, schedulerConfig = {}, tiling, width, height }: ResolvedSettings,
+  { vae, config, variant, prediction, picture = 0, count = 1 }: DrawnWith = {},
+): Record<string, string | number | undefined> {
+  // The folders of whoever drew it are nobody's business.
+  const name = (path: string | undefined) => path && basename(resolve(path));
+  const overrides = JSON.stringify(schedulerConfig);
+  return {
+    VAE: name(vae),
+    Config: name(config),
+    Variant: variant,
+    Prediction: prediction,
+    "Scheduler config": overrides === "{}" ? undefined : overrides,
+    "Denoising strength": strength,
+    // Small pictures are decoded whole unless told otherwise.
+    "Tiled decoding": tiling ? "on" : width * height > 1024 * 1024 ? "off" : undefined,
+    // One picture's noise is the same by either way.
+    ...(noise === "batch" && count > 1 && { Noise: noise, "Batch size": count, "Batch pos": picture }),
+    Version: `inkling ${version()}`,
+  };
+}
+
+/** What the fields of an infotext say beside the settings. */
+export interface ReadExtra {
+  readonly prediction?: PredictionType | undefined;
+  readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
+  readonly tiling?: boolean | undefined;
+  /** Names of fields that change the picture and cannot be taken over. */
+  readonly lost: readonly string[];
+}
+
+/** Ours first, then those of A1111 and its extensions. "Denoising strength" tells of a picture to start from. */
+const LOST = [
+  ...["VAE", "Config", "Variant", "Noise", "Denoising strength"],
+  ...["Hires upscale", "Variation seed", "ENSD", "Lora hashes", "TI hashes"],
+];
+
+/** The counterpart of {@link extraFields}. What makes no sense is left out. */
+export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
+  return {
+    prediction: predictionTypes.find((type) => type === fields.get("Prediction")),
+    schedulerConfig: readOverrides(fields.get("Scheduler config")),
+    tiling: { on: true, off: false }[fields.get("Tiled decoding") ?? ""],
+    lost: LOST.filter((field) => fields.has(field)),
+  };
+}
+
+function readOverrides(text = ""): Record<string, unknown> | undefined {
+  try {
+    const found: unknown = JSON.parse(text);
+    return typeof found === "object" && found !== null && !Array.isArray(found) ? { ...found } : undefined;
+  } catch {
+    return undefined;
+  }
+}

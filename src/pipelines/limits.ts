@@ -1,0 +1,15 @@
+/** The least and the greatest of every number that a person may set. The command line refuses by the same table. */
+export const limits = {
+  steps: [1, 1000],
+  guidance: [-100, 100],
+  guidanceRescale: [0, 1],
+  eta: [0, 1],
+  strength: [0, 1],
+  seed: [-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  count: [1, 10_000],
+  /** Pixels of a side. */
+  side: [1, 4096],
+} as const satisfies Record<string, readonly [number, number]>;
+
+/** Pixels of a whole picture that this program will try to hold in memory. */
+export const MAX_AREA = 2048 * 2048;
