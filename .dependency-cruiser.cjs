@@ -1,6 +1,7 @@
 /**
  * The import directions of the house: a room may import the rooms below it, never one above or beside it.
- * cli, server → pipelines, training → diffusion, models, weights, hub, text, image → autograd, runtime → graph → tensor
+ * cli, server → pipelines, training → diffusion, models, weights, hub, text, image → configs, autograd, runtime → graph →
+ * tensor
  */
 const below = {
   tensor: [],
@@ -9,11 +10,24 @@ const below = {
   runtime: ["graph", "tensor"],
   image: ["tensor"],
   text: ["tensor"],
-  weights: ["tensor"],
+  configs: ["tensor"],
+  weights: ["configs", "tensor"],
   hub: ["weights", "tensor"],
-  models: ["autograd", "graph", "tensor"],
-  diffusion: ["tensor"],
-  pipelines: ["diffusion", "models", "weights", "hub", "text", "image", "autograd", "runtime", "graph", "tensor"],
+  models: ["configs", "autograd", "graph", "tensor"],
+  diffusion: ["configs", "tensor"],
+  pipelines: [
+    "diffusion",
+    "models",
+    "weights",
+    "configs",
+    "hub",
+    "text",
+    "image",
+    "autograd",
+    "runtime",
+    "graph",
+    "tensor",
+  ],
   cli: ["pipelines", "diffusion", "models", "weights", "hub", "text", "image", "runtime", "graph", "tensor"],
 };
 

@@ -1,3 +1,4 @@
+import { type PredictionType, predictionTypes } from "../configs/index.ts";
 import { fromAlphaCumprod, type Level } from "./level.ts";
 import { combine } from "./vector.ts";
 
@@ -142,9 +143,7 @@ export function snrOf(level: Level): number {
 }
 
 /** What a network predicts: the noise, Salimans & Ho's velocity, or the clean sample. */
-export type PredictionType = "epsilon" | "v_prediction" | "sample";
-
-export const predictionTypes: readonly PredictionType[] = ["epsilon", "v_prediction", "sample"];
+export { type PredictionType, predictionTypes };
 
 /** Loss weight min(SNR, γ) in the unit of the prediction's own loss (Hang et al. 2023, § 3.4). */
 export function minSnrWeight(snr: number, gamma: number, type: PredictionType): number {

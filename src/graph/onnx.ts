@@ -1,6 +1,7 @@
 import { PbfWriter } from "pbf";
-import type { DType, StoredTensor, Tensor } from "../tensor/index.ts";
+import type { StoredTensor, Tensor } from "../tensor/index.ts";
 import { type Attribute, byteLength, type Graph, type Node, type TensorType } from "./graph.ts";
+import { ONNX_TYPE } from "./onnx-type.ts";
 import { showShape } from "./shape.ts";
 
 /** Where a parameter's numbers come from. */
@@ -26,21 +27,6 @@ export interface OnnxModel {
 
 const OPSET = 21;
 const IR_VERSION = 10;
-const DATA_TYPE: Record<DType, number> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-  uint64: 13,
-  bfloat16: 16,
-};
 
 /**
  * Writes a lowered graph in ONNX's format (onnx.proto, IR version 10, opset 21). Weights that lie in files are
@@ -137,7 +123,7 @@ function writeParameter(name: string, type: TensorType, weight: Weight, folder: 
     return;
   }
   const [stored, wide] = [{ name: `${name}/stored` }, { name: scaled ? `${name}/wide` : name }];
-  const cast = { inputs: [stored], outputs: [wide], attributes: { to: DATA_TYPE[dtype] } };
+  const cast = { inputs: [stored], outputs: [wide], attributes: { to: ONNX_TYPE[dtype] } };
   out.writeMessage(5, writeInitializer, { name: stored.name, data, shape, folder });
   out.writeMessage(1, writeNode, { op: "Cast", name: `${name}/Cast`, ...cast });
   if (!scaled) return;
@@ -149,7 +135,7 @@ function writeParameter(name: string, type: TensorType, weight: Weight, folder: 
 
 function writeInitializer({ name, data, shape, folder }: Initializer, out: PbfWriter): void {
   for (const dim of shape) out.writeVarintField(1, dim as number);
-  out.writeVarintField(2, DATA_TYPE[data.dtype]);
+  out.writeVarintField(2, ONNX_TYPE[data.dtype]);
   out.writeStringField(8, name);
   if ("data" in data) {
     out.writeBytesField(9, new Uint8Array(data.data.buffer, data.data.byteOffset, data.data.byteLength));
@@ -208,7 +194,7 @@ function writeValueInfo({ name, type }: { name: string; type: TensorType }, out:
       typeProto.writeMessage(
         1,
         (_, tensor) => {
-          tensor.writeVarintField(1, DATA_TYPE[type.dtype]);
+          tensor.writeVarintField(1, ONNX_TYPE[type.dtype]);
           tensor.writeMessage(
             2,
             (_, shape) => {

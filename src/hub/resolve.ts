@@ -37,7 +37,7 @@ export async function resolveModel(name: string | undefined, env: Environment): 
   if (given !== "" && (await exists(path))) return { name: given, path, source: "path" };
   if (!isRepository(given)) throw unknown(given, path);
   const snapshot = await findSnapshot(given, cacheFolder(env));
-  const inside = snapshot && ((await isModelFolder(snapshot)) ? snapshot : await onlyFile(snapshot));
+  const inside = snapshot && (await modelIn(snapshot));
   if (inside) return { name: given, path: inside, source: "cache", repository: given };
   throw notHere(given, [given], env);
 }
@@ -59,8 +59,9 @@ async function find({ name, repositories }: KnownModel, env: Environment): Promi
     return (await isModelFolder(path)) ? { name, path, source: "embedded" } : undefined;
   }
   for (const repository of repositories) {
-    const path = await findSnapshot(repository, cacheFolder(env));
-    if (path && (await isModelFolder(path))) return { name, path, source: "cache", repository };
+    const snapshot = await findSnapshot(repository, cacheFolder(env));
+    const path = snapshot && (await modelIn(snapshot));
+    if (path) return { name, path, source: "cache", repository };
   }
   return undefined;
 }
@@ -68,6 +69,11 @@ async function find({ name, repositories }: KnownModel, env: Environment): Promi
 /** Two levels above this file, both in src/ and in dist/. */
 function embeddedFolder(): string {
   return fileURLToPath(new URL(`../../models/${EMBEDDED}`, import.meta.url));
+}
+
+/** What a snapshot holds: itself where it is a model's folder, or the one file in it. */
+async function modelIn(snapshot: string): Promise<string | undefined> {
+  return (await isModelFolder(snapshot)) ? snapshot : await onlyFile(snapshot);
 }
 
 /** A checkpoint folder with a U-Net, or the folder of one network. An interrupted download has neither. */

@@ -2,28 +2,10 @@
  * CLIP's text transformer (Radford et al. 2021, §2.4) in the layout of transformers' CLIPTextModel.
  * B batch, T tokens (77, or fewer where the tokenizer's rows are shorter), C channels.
  */
-import { z } from "zod";
+import type { ClipTextConfig } from "../configs/index.ts";
 import { add, attention, Graph, gather, gelu, quickGelu, slice, type Value } from "../graph/index.ts";
 import { InputError } from "../tensor/index.ts";
-import { count, parseConfig } from "./config.ts";
 import { chain, layerNorm, linear } from "./layers.ts";
-
-const schema = z.object({
-  vocab_size: count,
-  hidden_size: count,
-  intermediate_size: count,
-  num_hidden_layers: count.max(1000),
-  num_attention_heads: count,
-  max_position_embeddings: count.default(77),
-  hidden_act: z.enum(["gelu", "quick_gelu"]).default("quick_gelu"),
-  layer_norm_eps: z.number().positive().default(1e-5),
-});
-
-export type ClipTextConfig = z.infer<typeof schema>;
-
-export function clipTextConfig(config: unknown): ClipTextConfig {
-  return parseConfig(schema, config, "Text encoder");
-}
 
 /**
  * ids [B, T] int64 → "last_hidden_state" [B, T, C], after the final layer norm.

@@ -1,5 +1,14 @@
+export {
+  type ClipTextConfig,
+  clipTextConfig,
+  type TaesdConfig,
+  taesdConfig,
+  type UnetConfig,
+  unetConfig,
+  type VaeConfig,
+  vaeConfig,
+} from "../configs/index.ts";
 export * from "./clip-text.ts";
-export { parseConfig } from "./config.ts";
 export * from "./taesd.ts";
 export * from "./unet.ts";
 export * from "./vae.ts";

@@ -3,32 +3,10 @@
  * diffusers' AutoencoderTiny. It reads and writes the latents of the U-Net as they are: no scaling factor.
  * B batch, H × W places of the latent, 8H × 8W pixels.
  */
-import { z } from "zod";
+import type { TaesdConfig } from "../configs/index.ts";
 import { add, clip, Graph, mul, relu, resizeNearest, sub, tanh, type Value } from "../graph/index.ts";
-import { count, only, parseConfig } from "./config.ts";
 import { conv2d, repeat } from "./layers.ts";
 import type { LatentShape } from "./vae.ts";
-
-const schema = z.object({
-  in_channels: count.default(3),
-  out_channels: count.default(3),
-  latent_channels: count.default(4),
-  encoder_block_out_channels: z.array(count).min(1).max(16).default([64, 64, 64, 64]),
-  decoder_block_out_channels: z.array(count).min(1).max(16).default([64, 64, 64, 64]),
-  num_encoder_blocks: z.array(z.number().int().min(0).max(100)).default([1, 3, 3, 3]),
-  num_decoder_blocks: z.array(z.number().int().min(0).max(100)).default([3, 3, 3, 1]),
-  scaling_factor: z.number().positive().default(1),
-  act_fn: only("relu"),
-  upsampling_scaling_factor: only(2),
-  latent_magnitude: z.number().default(3),
-  latent_shift: z.number().default(0.5),
-});
-
-export type TaesdConfig = z.infer<typeof schema>;
-
-export function taesdConfig(config: unknown): TaesdConfig {
-  return parseConfig(schema, config, "Tiny VAE");
-}
 
 /** "latents" [B, 4, H, W] → "image" [B, 3, 8H, 8W] in about −1…1. */
 export function taesdDecoder(config: TaesdConfig, { height, width }: LatentShape): Graph {

@@ -4,64 +4,13 @@
  * relatives use it.
  * B batch, C channels, H × W places of the latent, S words, E width of the time embedding.
  */
-import { z } from "zod";
+import type { UnetConfig } from "../configs/index.ts";
 import { add, concat, cos, Graph, mul, reshape, silu, sin, slice, type Value } from "../graph/index.ts";
-import { expf, float32, InputError } from "../tensor/index.ts";
+import { expf, float32 } from "../tensor/index.ts";
 import { downsample, joinSkip, type Norm, resnetBlock, spatialTransformer, upsample } from "./blocks.ts";
-import { count, only, parseConfig, perLevel } from "./config.ts";
 import { conv2d, groupNorm, linear, repeat } from "./layers.ts";
 
 const { fround } = Math;
-
-const schema = z.object({
-  in_channels: count.default(4),
-  out_channels: count.default(4),
-  sample_size: z.union([count, z.tuple([count, count])]).default(64),
-  block_out_channels: z.array(count).min(1).max(16).default([320, 640, 1280, 1280]),
-  layers_per_block: z.union([count.max(100), z.array(count.max(100))]).default(2),
-  down_block_types: z.array(z.enum(["CrossAttnDownBlock2D", "DownBlock2D"])),
-  up_block_types: z.array(z.enum(["CrossAttnUpBlock2D", "UpBlock2D"])),
-  mid_block_type: z.literal("UNetMidBlock2DCrossAttn").nullable().default("UNetMidBlock2DCrossAttn"),
-  /** Despite its name the number of heads of each level. */
-  attention_head_dim: z.union([count, z.array(count)]).default(8),
-  num_attention_heads: z.union([count, z.array(count)]).nullish(),
-  cross_attention_dim: count.default(1280),
-  use_linear_projection: z.boolean().default(false),
-  norm_num_groups: count.default(32),
-  norm_eps: z.number().positive().default(1e-5),
-  transformer_layers_per_block: count.max(100).default(1),
-  time_cond_proj_dim: count.nullish(),
-  flip_sin_to_cos: z.boolean().default(true),
-  freq_shift: z.number().default(0),
-  act_fn: only("silu"),
-  addition_embed_type: z.null().optional(),
-  class_embed_type: z.null().optional(),
-  encoder_hid_dim_type: z.null().optional(),
-  dual_cross_attention: only(false),
-  only_cross_attention: only(false),
-  center_input_sample: only(false),
-  resnet_time_scale_shift: only("default"),
-  time_embedding_type: only("positional"),
-  downsample_padding: only(1),
-  conv_in_kernel: only(3),
-  conv_out_kernel: only(3),
-});
-
-export type UnetConfig = z.infer<typeof schema>;
-
-export function unetConfig(config: unknown): UnetConfig {
-  const parsed = parseConfig(schema, config, "U-Net");
-  const levels = parsed.block_out_channels.length;
-  for (const key of ["down_block_types", "up_block_types", "attention_head_dim", "layers_per_block"] as const) {
-    const value = parsed[key];
-    if (Array.isArray(value) && value.length !== levels) {
-      throw new InputError(
-        `U-Net config: "${key}" has ${value.length} entries for ${levels} levels of block_out_channels.`,
-      );
-    }
-  }
-  return parsed;
-}
 
 export interface UnetShape {
   /** Places of the latent: a picture's pixels divided by 8. */
@@ -74,11 +23,9 @@ export interface UnetShape {
  * distilled with guidance, "timestep_cond" [B, time_cond_proj_dim] → "out_sample" [B, out_channels, H, W].
  */
 export function unet(config: UnetConfig, { height, width }: UnetShape): Graph {
-  const { block_out_channels: channels } = config;
+  const { block_out_channels: channels, layers_per_block: layers } = config;
   const levels = channels.length;
   const norm: Norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
-  const layers = perLevel(config.layers_per_block, levels);
-  const heads = perLevel(config.num_attention_heads ?? config.attention_head_dim, levels);
 
   const g = new Graph("unet");
   const sample = g.input("sample", "float32", ["batch", config.in_channels, height, width]);
@@ -88,10 +35,10 @@ export function unet(config: UnetConfig, { height, width }: UnetShape): Graph {
 
   const transformer = (x: Value, level: number): Value =>
     spatialTransformer(x, words, {
-      heads: heads[level]!,
+      heads: config.heads[level]!,
       norm: { groups: config.norm_num_groups, epsilon: 1e-6 },
       linearProjection: config.use_linear_projection,
-      layers: config.transformer_layers_per_block,
+      layers: config.transformer_layers_per_block[level]!,
     });
   const resnet = (name: string, x: Value, width: number): Value =>
     g.scope(name, () => resnetBlock(x, time, width, norm));

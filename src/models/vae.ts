@@ -3,35 +3,10 @@
  * diffusers' AutoencoderKL.
  * B batch, C channels, H × W places of the latent, 8H × 8W pixels.
  */
-import { z } from "zod";
+import type { VaeConfig } from "../configs/index.ts";
 import { add, clip, Graph, silu, split, type Value } from "../graph/index.ts";
 import { attentionLayer, downsample, type Norm, resnetBlock, upsample } from "./blocks.ts";
-import { count, only, parseConfig } from "./config.ts";
 import { chain, conv2d, groupNorm, repeat, toPicture, toSequence } from "./layers.ts";
-
-const schema = z.object({
-  in_channels: count.default(3),
-  out_channels: count.default(3),
-  latent_channels: count.default(4),
-  block_out_channels: z.array(count).min(1).max(16),
-  layers_per_block: count.max(100).default(1),
-  norm_num_groups: count.default(32),
-  /** Latents are multiplied by it on their way to the U-Net. */
-  scaling_factor: z.number().positive().default(0.18215),
-  shift_factor: z.null().optional(),
-  use_quant_conv: z.boolean().nullish(),
-  use_post_quant_conv: z.boolean().nullish(),
-  mid_block_add_attention: z.boolean().nullish(),
-  down_block_types: z.array(z.literal("DownEncoderBlock2D")).optional(),
-  up_block_types: z.array(z.literal("UpDecoderBlock2D")).optional(),
-  act_fn: only("silu"),
-});
-
-export type VaeConfig = z.infer<typeof schema>;
-
-export function vaeConfig(config: unknown): VaeConfig {
-  return parseConfig(schema, config, "VAE");
-}
 
 export interface LatentShape {
   /** Places of the latent. */

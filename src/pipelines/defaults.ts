@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { parseConfig } from "../models/index.ts";
-import type { Checkpoint } from "../weights/index.ts";
+import { parseConfig, unetConfig } from "../configs/index.ts";
+import { type Checkpoint, readJson } from "../weights/index.ts";
 import { pixelsPerPlace } from "./networks.ts";
 import { type PreviewFactors, STABLE_DIFFUSION_FACTORS } from "./preview.ts";
 
@@ -35,11 +35,11 @@ const schema = z.object({
 export async function modelDefaults(checkpoint: Checkpoint): Promise<ModelDefaults> {
   const own = checkpoint.layout === "folder" ? await readOwn(join(checkpoint.path, "inkling.json")) : {};
   const { unet, vae, scheduler } = checkpoint;
-  const sample = unet.config["sample_size"] as number | readonly [number, number] | undefined;
-  const [rows, columns] = typeof sample === "object" ? sample : [sample ?? 64, sample ?? 64];
+  const { sample_size: size, time_cond_proj_dim: guidanceInput } = unetConfig(unet.config, unet.configFile);
+  const [rows, columns] = typeof size === "object" ? size : [size, size];
   const scale = pixelsPerPlace(vae);
   return {
-    ...suiting(typeof unet.config["time_cond_proj_dim"] === "number", scheduler),
+    ...suiting(typeof guidanceInput === "number", scheduler),
     sampler: undefined,
     schedule: undefined,
     height: rows * scale,
@@ -63,6 +63,6 @@ function suiting(
 }
 
 async function readOwn(path: string): Promise<z.infer<typeof schema>> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  return text === undefined ? {} : parseConfig(schema, JSON.parse(text), path);
+  const there = await stat(path).catch(() => undefined);
+  return there ? parseConfig(schema, await readJson(path), path) : {};
 }

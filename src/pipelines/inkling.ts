@@ -98,7 +98,10 @@ async function openFiles(
   const { name, path, source } = await resolveModel(model, env);
   const checkpoint = await openCheckpoint(path, opening);
   checkpoint.notes.forEach(onNote);
-  const { in_channels: inputChannels, out_channels: latentChannels } = unetConfig(checkpoint.unet.config);
+  const { in_channels: inputChannels, out_channels: latentChannels } = unetConfig(
+    checkpoint.unet.config,
+    checkpoint.unet.configFile,
+  );
   const facts: ModelFacts = {
     // Pictures tell it to others: the folders of this machine are nobody's business.
     name: source === "path" ? checkpoint.name : name,
@@ -107,7 +110,7 @@ async function openFiles(
     checkpoint,
     defaults: await modelDefaults(checkpoint),
     scale: pixelsPerPlace(checkpoint.vae),
-    textLayers: clipTextConfig(checkpoint.textEncoder.config).num_hidden_layers,
+    textLayers: clipTextConfig(checkpoint.textEncoder.config, checkpoint.textEncoder.configFile).num_hidden_layers,
   };
   const { merges, vocab, ...configs } = checkpoint.tokenizer;
   await nextTurn();

@@ -143,13 +143,13 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
     variant: `${skip}`,
     part: textEncoder,
     partial: skip > 0,
-    build: () => clipText(clipTextConfig(textEncoder.config), { skip, tokens }),
+    build: () => clipText(clipTextConfig(textEncoder.config, textEncoder.configFile), { skip, tokens }),
   });
   const noisePredictor = (size: LatentSize): Network => ({
     name: "U-Net",
     variant: nameOf(size),
     part: unetPart,
-    build: () => unet(unetConfig(unetPart.config), size),
+    build: () => unet(unetConfig(unetPart.config, unetPart.configFile), size),
   });
   const half = (name: string, size: LatentSize, build: () => Graph): Network => ({
     name,
@@ -208,14 +208,16 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
 
 /** Latents on their way from the VAE to the U-Net are multiplied by this. */
 export function scalingFactor(vae: ModelPart): number {
-  return isTiny(vae) ? taesdConfig(vae.config).scaling_factor : vaeConfig(vae.config).scaling_factor;
+  return isTiny(vae)
+    ? taesdConfig(vae.config, vae.configFile).scaling_factor
+    : vaeConfig(vae.config, vae.configFile).scaling_factor;
 }
 
 /** Pixels per place of the latent, along each side. */
 export function pixelsPerPlace(vae: ModelPart): number {
   const levels = isTiny(vae)
-    ? taesdConfig(vae.config).num_decoder_blocks.length
-    : vaeConfig(vae.config).block_out_channels.length;
+    ? taesdConfig(vae.config, vae.configFile).num_decoder_blocks.length
+    : vaeConfig(vae.config, vae.configFile).block_out_channels.length;
   return 2 ** (levels - 1);
 }
 
@@ -224,11 +226,15 @@ function isTiny(vae: ModelPart): boolean {
 }
 
 function decoder(vae: ModelPart, size: LatentSize): Graph {
-  return isTiny(vae) ? taesdDecoder(taesdConfig(vae.config), size) : vaeDecoder(vaeConfig(vae.config), size);
+  return isTiny(vae)
+    ? taesdDecoder(taesdConfig(vae.config, vae.configFile), size)
+    : vaeDecoder(vaeConfig(vae.config, vae.configFile), size);
 }
 
 function encoder(vae: ModelPart, size: LatentSize): Graph {
-  return isTiny(vae) ? taesdEncoder(taesdConfig(vae.config), size) : vaeEncoder(vaeConfig(vae.config), size);
+  return isTiny(vae)
+    ? taesdEncoder(taesdConfig(vae.config, vae.configFile), size)
+    : vaeEncoder(vaeConfig(vae.config, vae.configFile), size);
 }
 
 /** A parameter's place in the files; 8-bit weights come with the scale that is stored beside them. */

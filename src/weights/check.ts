@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { byteWidth, type DType, InputError, type StoredTensor } from "../tensor/index.ts";
+import { byteWidth, type DType, InputError, type StoredTensor, viewBytes } from "../tensor/index.ts";
 import type { ModelPart } from "./model-part.ts";
 import type { WeightStore } from "./store.ts";
 
@@ -98,20 +98,14 @@ export async function findNonFinite(
   return undefined;
 }
 
-/** Per float type: the carrier of its bits, and the mask of its exponent, which is all ones in what is not finite. */
-const BITS: Partial<Record<DType, readonly [typeof Uint16Array | typeof Uint32Array, exponent: number, rest: number]>> =
-  {
-    float16: [Uint16Array, 0x7c00, 0x03ff],
-    bfloat16: [Uint16Array, 0x7f80, 0x007f],
-    float32: [Uint32Array, 0x7f800000, 0x007fffff],
-  };
+/** The bits of the exponent in the types that are carried as bits: all ones in what is not finite. */
+const EXPONENTS: Partial<Record<DType, number>> = { float16: 0x7c00, bfloat16: 0x7f80 };
 
 async function nonFinite({ dtype, file, offset, length }: StoredTensor): Promise<"NaN" | "infinity" | undefined> {
-  const layout = BITS[dtype];
-  if (!layout) return undefined;
-  const [Carrier, exponent, rest] = layout;
+  if (!FLOATS.includes(dtype)) return undefined;
+  const exponent = EXPONENTS[dtype];
   const bytes = new Uint8Array(Math.min(CHUNK, length));
-  const bits = new Carrier(bytes.buffer);
+  const values = viewBytes(dtype, bytes) as ArrayLike<number>;
   const handle = await open(file, "r");
   try {
     for (let done = 0; done < length; ) {
@@ -119,7 +113,10 @@ async function nonFinite({ dtype, file, offset, length }: StoredTensor): Promise
       const count = Math.floor(bytesRead / byteWidth(dtype));
       if (count === 0) return undefined;
       for (let i = 0; i < count; i++) {
-        if ((bits[i]! & exponent) === exponent) return bits[i]! & rest ? "NaN" : "infinity";
+        const value = values[i]!;
+        if (exponent === undefined ? Number.isFinite(value) : (value & exponent) !== exponent) continue;
+        const infinite = exponent === undefined ? !Number.isNaN(value) : (value & 0x7fff) === exponent;
+        return infinite ? "infinity" : "NaN";
       }
       done += count * byteWidth(dtype);
     }

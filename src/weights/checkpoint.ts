@@ -31,9 +31,9 @@ export interface Checkpoint {
   readonly textEncoder: ModelPart;
   readonly vae: ModelPart;
   readonly tokenizer: TokenizerFiles;
-  /** scheduler_config.json with `prediction_type` settled. */
+  /** scheduler_config.json with the class that model_index.json names, and `prediction_type` settled. */
   readonly scheduler: JsonObject;
-  /** What was guessed, for people. */
+  /** What was guessed or chosen, for people. */
   readonly notes: readonly string[];
   /** SHA-256 of the U-Net's file (or the single file) in 64 hexadecimal digits; A1111's "Model hash" is the first 10. */
   hash(): Promise<string>;
@@ -58,7 +58,7 @@ export async function openCheckpoint(location: string, options: CheckpointOption
     ...networks,
     tokenizer: description.tokenizer,
     scheduler: withPrediction(description.scheduler, options.prediction, path),
-    notes,
+    notes: [...notes, ...Object.values(networks).flatMap(({ note }: ModelPart) => note ?? [])],
     hash: () => hashFiles(networks.unet.weights.files()),
   };
 }

@@ -124,7 +124,7 @@ function encodeHeader(order: readonly (readonly [string, Tensor])[], metadata: R
  * @throws InputError naming the file
  */
 export async function readJson(path: string, limit = 1 << 20): Promise<JsonObject> {
-  return parseJson(await readSmall(path, limit), path);
+  return parseJson(await readSmall(path, limit), path, { constants: true });
 }
 
 /** A UTF-8 text file, read within a limit of `limit` bytes. Throws an InputError naming the file. */

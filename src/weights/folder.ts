@@ -1,17 +1,17 @@
 import { join } from "node:path";
+import { clipTextConfig } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { readJson, statOrUndefined } from "./files.ts";
 import type { JsonObject } from "./json.ts";
-import { textLayout } from "./layout.ts";
-import { type ModelPart, openWeights, type PartOptions, readConfig, withTodaysNames } from "./model-part.ts";
+import { type ModelPart, type NetworkConfig, openPart, type PartOptions, readConfig } from "./model-part.ts";
 import { readTokenizer, type TokenizerFiles } from "./tokenizer.ts";
 import { openVae, VAE_CLASSES } from "./vae.ts";
 
 /** What a checkpoint says about itself, without its weights. */
 export interface Description {
-  readonly unet: JsonObject;
-  readonly textEncoder: JsonObject;
-  readonly vae: JsonObject;
+  readonly unet: NetworkConfig;
+  readonly textEncoder: NetworkConfig;
+  readonly vae: NetworkConfig;
   readonly tokenizer: TokenizerFiles;
   readonly scheduler: JsonObject;
 }
@@ -35,7 +35,7 @@ const PIPELINES = [
 const CLASSES: Readonly<Record<string, readonly string[]>> = {
   unet: ["UNet2DConditionModel"],
   vae: VAE_CLASSES,
-  text_encoder: ["CLIPTextModel"],
+  text_encoder: ["CLIPTextModel", "CLIPTextModelWithProjection"],
   tokenizer: ["CLIPTokenizer", "CLIPTokenizerFast"],
 };
 
@@ -46,17 +46,28 @@ const CLASSES: Readonly<Record<string, readonly string[]>> = {
  * @throws InputError naming the file: not a checkpoint, of another family, damaged, or one that wants its own code run
  */
 export async function describeFolder(folder: string): Promise<Description> {
-  await checkIndex(folder);
-  const [unet, textEncoder, vae] = await Promise.all(
-    ["unet", "text_encoder", "vae"].map((name) => readConfig(join(folder, name))),
-  );
-  for (const [name, config] of Object.entries({ unet: unet!, vae: vae! })) {
-    checkClassName(join(folder, name, "config.json"), "_class_name", config["_class_name"], CLASSES[name]!);
-  }
-  const { vocab_size: vocabSize } = textLayout(textEncoder!, join(folder, "text_encoder", "config.json"));
+  const classes = await readIndex(folder);
+  const [textEncoder, unet, vae] = await Promise.all([
+    readConfig(join(folder, "text_encoder")),
+    ...["unet", "vae"].map(async (name) => {
+      const { config, configFile } = await readConfig(join(folder, name));
+      const type = config["_class_name"] ?? classes.get(name);
+      checkClassName(configFile, "_class_name", type, CLASSES[name]!);
+      return { config: { ...config, _class_name: type }, configFile };
+    }),
+  ]);
+  const { vocab_size: vocabSize } = clipTextConfig(textEncoder.config, textEncoder.configFile);
   const tokenizer = await readTokenizer(join(folder, "tokenizer"), { vocabSize });
   const scheduler = await readJson(join(folder, "scheduler", "scheduler_config.json"));
-  return { unet: unet!, textEncoder: textEncoder!, vae: vae!, tokenizer, scheduler };
+  // Diffusers makes the class that the index names, whichever one the options were saved by.
+  const sampler = classes.get("scheduler");
+  return {
+    unet: unet!,
+    textEncoder,
+    vae: vae!,
+    tokenizer,
+    scheduler: { ...scheduler, ...(sampler && { _class_name: sampler }) },
+  };
 }
 
 export interface NetworkOptions extends PartOptions {
@@ -74,20 +85,18 @@ export async function openNetworks(
   description: Description,
   options: NetworkOptions = {},
 ): Promise<Networks> {
-  const part = async (name: string, config: JsonObject): Promise<ModelPart> => {
-    const path = join(folder, name);
-    return { config, weights: withTodaysNames(await openWeights(path, options), config, join(path, "config.json")) };
-  };
   const [unet, textEncoder, vae] = await Promise.all([
-    part("unet", description.unet),
-    part("text_encoder", description.textEncoder),
-    options.vae ? openVae(options.vae, description.vae, options) : part("vae", description.vae),
+    openPart(join(folder, "unet"), description.unet, options),
+    openPart(join(folder, "text_encoder"), description.textEncoder, options),
+    options.vae
+      ? openVae(options.vae, description.vae, options)
+      : openPart(join(folder, "vae"), description.vae, options),
   ]);
   return { unet, textEncoder, vae };
 }
 
-/** Judges model_index.json before anything that it names is opened. */
-async function checkIndex(folder: string): Promise<void> {
+/** Judges model_index.json before anything that it names is opened: the class of every component that it gives one. */
+async function readIndex(folder: string): Promise<ReadonlyMap<string, string>> {
   const path = join(folder, "model_index.json");
   if (!(await statOrUndefined(path))) {
     throw new InputError(
@@ -112,6 +121,7 @@ async function checkIndex(folder: string): Promise<void> {
   for (const [name, [, type]] of components) {
     if (Object.hasOwn(CLASSES, name)) checkClassName(path, name, type, CLASSES[name]!);
   }
+  return new Map(components.flatMap(([name, [, type]]) => (typeof type === "string" ? [[name, type]] : [])));
 }
 
 function isForeign(name: string, library: unknown): boolean {

@@ -1,8 +1,15 @@
 export { checkWeights, findNonFinite } from "./check.ts";
 export * from "./checkpoint.ts";
-export { encodeSafetensors, readSafetensors, readTensor, type SafetensorsFile, writeSafetensors } from "./files.ts";
+export {
+  encodeSafetensors,
+  readJson,
+  readSafetensors,
+  readTensor,
+  type SafetensorsFile,
+  writeSafetensors,
+} from "./files.ts";
 export type { JsonObject } from "./json.ts";
-export { type ModelPart, openModelPart, type PartOptions } from "./model-part.ts";
+export { type ModelPart, type NetworkConfig, openModelPart, type PartOptions } from "./model-part.ts";
 export { type PredictionType, predictionTypes } from "./prediction.ts";
 export { openShardedWeights, openWeightFile, storeOf, type WeightStore } from "./store.ts";
 export { readTokenizer, type TokenizerFiles } from "./tokenizer.ts";

@@ -11,9 +11,10 @@ export type JsonObject = Readonly<Record<string, unknown>>;
  *
  * @param file for messages: the file's path, or a part of it ("the header of …")
  * @param uniqueKeys refuse an object that holds the same key twice; JSON.parse silently takes the last one
+ * @param constants accept Infinity, -Infinity and NaN, which Python writes, NaN as null
  * @throws InputError naming the file: not UTF-8, not JSON, nested too deep, no object, a key twice
  */
-export function parseJson(bytes: Uint8Array, file: string, { uniqueKeys = false } = {}): JsonObject {
+export function parseJson(bytes: Uint8Array, file: string, { uniqueKeys = false, constants = false } = {}): JsonObject {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -26,7 +27,7 @@ export function parseJson(bytes: Uint8Array, file: string, { uniqueKeys = false 
   checkNesting(text, file, uniqueKeys);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(constants ? spellConstants(text) : text);
   } catch (error) {
     throw new InputError(`${file} is not valid JSON: ${(error as Error).message}. The file is damaged: get it again.`);
   }
@@ -88,6 +89,20 @@ function endOfString(text: string, start: number): number {
     if (code === BACKSLASH) i++;
   }
   return i;
+}
+
+/** Python's constants, outside of strings, as what JSON.parse reads as the same number. */
+function spellConstants(text: string): string {
+  if (!/Infinity|NaN/.test(text)) return text;
+  const outside = (part: string) => part.replace(/\bInfinity\b/g, "1e999").replace(/\bNaN\b/g, "null");
+  let [out, from] = ["", 0];
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) !== QUOTE) continue;
+    const end = endOfString(text, i) + 1;
+    out += outside(text.slice(from, i)) + text.slice(i, end);
+    [i, from] = [end - 1, end];
+  }
+  return out + outside(text.slice(from));
 }
 
 function isKey(text: string, after: number): boolean {

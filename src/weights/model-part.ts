@@ -1,20 +1,28 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { vaeConfig } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { readJson, readSafetensors, statOrUndefined } from "./files.ts";
 import type { JsonObject } from "./json.ts";
 import { clipTextKeys } from "./keys/clip-text.ts";
 import { renamed } from "./keys/rename.ts";
 import { vaeKeys } from "./keys/vae.ts";
-import { textLayout, vaeLayout } from "./layout.ts";
 import { openShardedWeights, openWeightFile, type WeightStore } from "./store.ts";
 
-/** One network of a checkpoint: what builds its graph, and what the graph is bound to. */
-export interface ModelPart {
+/** What builds a network's graph. */
+export interface NetworkConfig {
   /** config.json as it is. */
   readonly config: JsonObject;
+  /** Its path, or that of the single file whose configuration was guessed: what messages name. */
+  readonly configFile: string;
+}
+
+/** One network of a checkpoint: what builds its graph, and what the graph is bound to. */
+export interface ModelPart extends NetworkConfig {
   /** Under the names that diffusers and transformers use today. */
   readonly weights: WeightStore;
+  /** For people: what was chosen among several files. */
+  readonly note?: string;
 }
 
 export interface PartOptions {
@@ -29,25 +37,27 @@ export interface PartOptions {
  * @throws InputError naming the folder or file at fault
  */
 export async function openModelPart(folder: string, options: PartOptions = {}): Promise<ModelPart> {
-  const config = await readConfig(folder);
-  const weights = await openWeights(folder, options);
-  return { config, weights: withTodaysNames(weights, config, join(folder, "config.json")) };
+  return await openPart(folder, await readConfig(folder), options);
+}
+
+/** The weights of a folder, for a network that is built as `network` says: its own config.json, or another folder's. */
+export async function openPart(folder: string, network: NetworkConfig, options: PartOptions): Promise<ModelPart> {
+  const { weights, note } = await openWeights(folder, options);
+  return { ...network, weights: withTodaysNames(weights, network), note };
 }
 
 /** config.json of a folder. Throws an InputError where there is none or it is damaged. */
-export async function readConfig(folder: string): Promise<JsonObject> {
-  const path = join(folder, "config.json");
-  if (!(await statOrUndefined(path))) throw new InputError(`${path} does not exist, so ${folder} holds no model.`);
-  return await readJson(path);
+export async function readConfig(folder: string): Promise<NetworkConfig> {
+  const configFile = join(folder, "config.json");
+  if (!(await statOrUndefined(configFile)))
+    throw new InputError(`${configFile} does not exist, so ${folder} holds no model.`);
+  return { config: await readJson(configFile), configFile };
 }
 
 /** A network's weights under today's names, by the key table of the class that its config names. */
-export function withTodaysNames(weights: WeightStore, config: JsonObject, path: string): WeightStore {
-  if (config["_class_name"] === "AutoencoderKL") return renamed(weights, vaeKeys(vaeLayout(config, path)));
-  if (config["model_type"] === "clip_text_model") {
-    textLayout(config, path);
-    return renamed(weights, clipTextKeys);
-  }
+export function withTodaysNames(weights: WeightStore, { config, configFile }: NetworkConfig): WeightStore {
+  if (config["_class_name"] === "AutoencoderKL") return renamed(weights, vaeKeys(vaeConfig(config, configFile)));
+  if (config["model_type"] === "clip_text_model") return renamed(weights, clipTextKeys);
   return weights;
 }
 
@@ -56,8 +66,11 @@ const WEIGHTS = /^(?:diffusion_pytorch_model|model)(?:\.([\w-]+))?\.safetensors$
 const INDEX = /^(?:diffusion_pytorch_model|model)\.safetensors\.index(?:\.([\w-]+))?\.json$/;
 const PICKLE = /\.(?:bin|ckpt|pt|pth)$/;
 
-/** The weights of a folder as they are named there. */
-export async function openWeights(folder: string, { variant }: PartOptions): Promise<WeightStore> {
+/** The weights of a folder as they are named there, and a note where nobody said which of several to take. */
+async function openWeights(
+  folder: string,
+  { variant }: PartOptions,
+): Promise<{ readonly weights: WeightStore; readonly note?: string }> {
   const status = await statOrUndefined(folder);
   if (!status?.isDirectory())
     throw new InputError(`${folder} is not there: the checkpoint is incomplete. Get it again.`);
@@ -74,7 +87,11 @@ export async function openWeights(folder: string, { variant }: PartOptions): Pro
     variants.get(variant ?? "") ?? (variant ? undefined : (variants.get("fp16") ?? [...variants.values()][0]));
   if (chosen) {
     const path = join(folder, chosen);
-    return INDEX.test(chosen) ? await openShardedWeights(path) : await openWeightFile(path);
+    const guessed = variant === undefined && !variants.has("") && variants.size > 1;
+    return {
+      weights: INDEX.test(chosen) ? await openShardedWeights(path) : await openWeightFile(path),
+      note: guessed ? `${path} taken of the variants ${[...variants.keys()].join(", ")}` : undefined,
+    };
   }
   if (variant && variants.size > 0) {
     const there = [...variants.keys()].map((name) => name || "the plain one").join(", ");

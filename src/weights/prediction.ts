@@ -1,11 +1,9 @@
+import { type PredictionType, predictionTypes } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { readTensor, type SafetensorsFile } from "./files.ts";
 import type { JsonObject } from "./json.ts";
 
-/** What a network predicts: the noise, the velocity (Salimans & Ho 2022), or the picture itself. */
-export type PredictionType = "epsilon" | "v_prediction" | "sample";
-
-export const predictionTypes: readonly PredictionType[] = ["epsilon", "v_prediction", "sample"];
+export { type PredictionType, predictionTypes };
 
 /** scheduler_config.json with `prediction_type` filled in: the override, else what it says, else epsilon. */
 export function withPrediction(scheduler: JsonObject, override: PredictionType | undefined, file: string): JsonObject {

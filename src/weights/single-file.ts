@@ -1,15 +1,14 @@
 import { fileURLToPath } from "node:url";
+import { clipTextConfig, unetConfig, vaeConfig } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { FAMILIES, SD_VAE } from "./configs.ts";
 import { readSafetensors, readText, type SafetensorsFile } from "./files.ts";
 import type { Description, Networks } from "./folder.ts";
-import type { JsonObject } from "./json.ts";
 import { clipTextKeys, openClipTextKeys } from "./keys/clip-text.ts";
 import { below, type Rule, renamed } from "./keys/rename.ts";
 import { unetKeys } from "./keys/unet.ts";
 import { vaeKeys } from "./keys/vae.ts";
-import { textLayout, unetLayout, vaeLayout } from "./layout.ts";
-import type { ModelPart } from "./model-part.ts";
+import type { ModelPart, NetworkConfig } from "./model-part.ts";
 import { guessPrediction, type PredictionType } from "./prediction.ts";
 import { storeOf, type WeightStore } from "./store.ts";
 import { isEmpty, openVae } from "./vae.ts";
@@ -71,10 +70,10 @@ export async function openSingleFile(path: string, options: SingleFileOptions = 
     : await describe(file, options.prediction);
   const { unet, textEncoder, vae } = description;
   const networks: Networks = {
-    unet: { config: unet, weights: renamed(below(store, UNET), unetKeys(unetLayout(unet, path))) },
+    unet: { ...unet, weights: renamed(below(store, UNET), unetKeys(unetConfig(unet.config, unet.configFile))) },
     textEncoder: {
-      config: textEncoder,
-      weights: textWeights(store, textLayout(textEncoder, path).num_hidden_layers),
+      ...textEncoder,
+      weights: textWeights(store, clipTextConfig(textEncoder.config, textEncoder.configFile).num_hidden_layers),
     },
     vae: options.vae ? await openVae(options.vae, vae) : ownVae(store, vae),
   };
@@ -113,9 +112,9 @@ async function describe(file: SafetensorsFile, prediction: PredictionType | unde
   const guess = prediction ? { type: prediction } : await guessPrediction(file, width, channels);
   const { unet, scheduler } = family.variants[guess.type];
   const description: Description = {
-    unet: { ...family.unet, ...unet, in_channels: channels },
-    textEncoder: family.textEncoder,
-    vae: SD_VAE,
+    unet: { config: { ...family.unet, ...unet, in_channels: channels }, configFile: file.path },
+    textEncoder: { config: family.textEncoder, configFile: file.path },
+    vae: { config: SD_VAE, configFile: file.path },
     tokenizer: { merges: await clipMerges(), specialTokensMap: family.specialTokens },
     scheduler: { ...scheduler, prediction_type: guess.type },
   };
@@ -125,14 +124,15 @@ async function describe(file: SafetensorsFile, prediction: PredictionType | unde
   return { description, notes };
 }
 
-function ownVae(store: WeightStore, described: JsonObject): ModelPart {
+function ownVae(store: WeightStore, described: NetworkConfig): ModelPart {
   const weights = below(store, VAE);
   if (isEmpty(weights.names())) {
     throw new InputError(`${store.describe()} holds no VAE (no "${VAE}…"). Give one with --vae.`);
   }
   // A folder that lends its configuration may hold a VAE of another class.
-  const config = described["_class_name"] === "AutoencoderKL" ? described : SD_VAE;
-  return { config, weights: renamed(weights, vaeKeys(vaeLayout(config, store.describe()))) };
+  const network =
+    described.config["_class_name"] === "AutoencoderKL" ? described : { config: SD_VAE, configFile: store.describe() };
+  return { ...network, weights: renamed(weights, vaeKeys(vaeConfig(network.config, network.configFile))) };
 }
 
 function textWeights(store: WeightStore, layers: number): WeightStore {

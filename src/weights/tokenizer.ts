@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { setTimeout as nextTurn } from "node:timers/promises";
 import { z } from "zod";
+import { parseConfig } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { readJson, readText, statOrUndefined } from "./files.ts";
 import { isObject, type JsonObject } from "./json.ts";
-import { check } from "./layout.ts";
 
 /** A tokenizer's files as they are: what `text/` builds a tokenizer from. */
 export interface TokenizerFiles {
@@ -79,7 +79,7 @@ async function readFast(folder: string, vocabSize: number): Promise<Tables> {
   }
   const json = await readJson(path, LIMIT);
   await nextTurn();
-  const { model } = check(FAST, json, path);
+  const { model } = parseConfig(FAST, json, path);
   await nextTurn();
   const vocab = checkVocab(model.vocab, path, vocabSize);
   const lines = model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" ")));

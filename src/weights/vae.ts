@@ -1,12 +1,19 @@
 import { dirname, join } from "node:path";
+import { vaeConfig } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { SD_VAE } from "./configs.ts";
 import { statFile, statOrUndefined } from "./files.ts";
 import type { JsonObject } from "./json.ts";
 import { below, renamed } from "./keys/rename.ts";
 import { vaeKeys } from "./keys/vae.ts";
-import { vaeLayout } from "./layout.ts";
-import { type ModelPart, openModelPart, type PartOptions, readConfig, withTodaysNames } from "./model-part.ts";
+import {
+  type ModelPart,
+  type NetworkConfig,
+  openModelPart,
+  type PartOptions,
+  readConfig,
+  withTodaysNames,
+} from "./model-part.ts";
 import { openWeightFile } from "./store.ts";
 
 /** The classes that turn latents into pictures. */
@@ -16,10 +23,10 @@ export const VAE_CLASSES: readonly string[] = ["AutoencoderKL", "AutoencoderTiny
  * A VAE that replaces a checkpoint's own: a folder with its config.json, a checkpoint folder (its `vae/` is taken), or a
  * .safetensors file in diffusers' or the original layout.
  *
- * @param own the replaced VAE's config, which a file without one may share
+ * @param own what builds the replaced VAE, which a file without a config.json may share
  * @throws InputError naming the file or folder
  */
-export async function openVae(location: string, own: JsonObject, options: PartOptions = {}): Promise<ModelPart> {
+export async function openVae(location: string, own: NetworkConfig, options: PartOptions = {}): Promise<ModelPart> {
   const status = await statOrUndefined(location);
   if (!status?.isDirectory()) return await openVaeFile(location, own);
   const folder = (await statOrUndefined(join(location, "model_index.json"))) ? join(location, "vae") : location;
@@ -31,7 +38,7 @@ export async function openVae(location: string, own: JsonObject, options: PartOp
   return part;
 }
 
-async function openVaeFile(path: string, own: JsonObject): Promise<ModelPart> {
+async function openVaeFile(path: string, own: NetworkConfig): Promise<ModelPart> {
   await statFile(path);
   const file = await openWeightFile(path);
   const inner = below(file, "first_stage_model.");
@@ -39,14 +46,14 @@ async function openVaeFile(path: string, own: JsonObject): Promise<ModelPart> {
   // The file of a VAE folder, named itself.
   const beside = dirname(path);
   if (await statOrUndefined(join(beside, "config.json"))) {
-    const config = await readConfig(beside);
-    if (isVae(config)) return { config, weights: withTodaysNames(weights, config, join(beside, "config.json")) };
+    const network = await readConfig(beside);
+    if (isVae(network.config)) return { ...network, weights: withTodaysNames(weights, network) };
   }
   const width = weights.get("encoder.conv_in.weight")?.shape[0];
-  for (const config of [own, SD_VAE]) {
-    if (config["_class_name"] !== "AutoencoderKL") continue;
-    const layout = vaeLayout(config, path);
-    if (layout.block_out_channels[0] === width) return { config, weights: renamed(weights, vaeKeys(layout)) };
+  for (const network of [own, { config: SD_VAE, configFile: path }]) {
+    if (network.config["_class_name"] !== "AutoencoderKL") continue;
+    const layout = vaeConfig(network.config, network.configFile);
+    if (layout.block_out_channels[0] === width) return { ...network, weights: renamed(weights, vaeKeys(layout)) };
   }
   throw new InputError(
     width === undefined

@@ -1,5 +1,6 @@
 import type { DType, Tensor } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
+import { ONNX_TYPE } from "../onnx-type.ts";
 import { broadcast, ShapeError } from "../shape.ts";
 import { at, emit, lift } from "./emit.ts";
 
@@ -46,23 +47,9 @@ export function gelu(x: Value, approximate: "none" | "tanh" = "none"): Value {
   return emit("Gelu", [x], x, { approximate });
 }
 
-const ONNX_TYPE: Partial<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  bfloat16: 16,
-};
-
 export function cast(x: Value, dtype: DType): Value {
   if (x.dtype === dtype) return x;
-  const to = ONNX_TYPE[dtype];
-  if (to === undefined) throw new Error(`${at("Cast", x)}: no cast to ${dtype}.`);
-  return emit("Cast", [x], { dtype, shape: x.shape }, { to });
+  return emit("Cast", [x], { dtype, shape: x.shape }, { to: ONNX_TYPE[dtype] });
 }
 
 /** x held between `low` and `high`. */

@@ -1,0 +1,6 @@
+export * from "./clip-text.ts";
+export { parseConfig } from "./parse.ts";
+export * from "./prediction.ts";
+export * from "./taesd.ts";
+export * from "./unet.ts";
+export * from "./vae.ts";
