@@ -47,7 +47,8 @@ const tool = (name, ...args) => run(join(root, "node_modules", ".bin", name), ar
 
 /** The WebGPU suites need a browser and its software adapter; Vulkan's loader finds the latter for Node. */
 function needChromium() {
-  const loader = () => spawnSync("ldconfig", ["-p"], { encoding: "utf8" }).stdout?.includes("libvulkan.so.1");
+  // Not on the path of people who are not root.
+  const loader = () => spawnSync("/sbin/ldconfig", ["-p"], { encoding: "utf8" }).stdout?.includes("libvulkan.so.1");
   const missing = () => [
     ...(existsSync(process.env.CHROMIUM ?? "/usr/bin/chromium") ? [] : ["chromium"]),
     ...(loader() ? [] : ["libvulkan1"]),
