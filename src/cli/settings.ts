@@ -5,7 +5,7 @@ import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
 import type { GenerateSettings } from "../pipelines/settings.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { InputError } from "../tensor/index.ts";
-import type { PredictionType } from "../weights/prediction.ts";
+import type { PredictionType } from "../weights/index.ts";
 import type { Cli } from "./cli.ts";
 import { UsageError } from "./errors.ts";
 import { checkNames } from "./names.ts";

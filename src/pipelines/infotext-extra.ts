@@ -1,6 +1,5 @@
 import { basename, resolve } from "node:path";
-import type { CheckpointOptions } from "../weights/index.ts";
-import { type PredictionType, predictionTypes } from "../weights/prediction.ts";
+import { type CheckpointOptions, type PredictionType, predictionTypes } from "../weights/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
 import { version } from "./version.ts";
 

@@ -1,5 +1,6 @@
 /** The command line in this process: its streams caught, its engine a stand-in that draws a gradient. */
 import { Writable } from "node:stream";
+import { expect } from "vitest";
 import type { Cli, Drawer, Engine } from "../../src/cli/cli.ts";
 import { run } from "../../src/cli/program.ts";
 import { pictureFromPixels } from "../../src/image/index.ts";
@@ -58,6 +59,14 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
   ran.stdout = ran.raw.toString();
   ran.stderr = Buffer.concat(err).toString();
   return ran;
+}
+
+/** One line on stderr, and nothing anywhere else. */
+export function expectRefusal(ran: Pick<Ran, "code" | "stdout" | "stderr">, code: number, ...words: string[]): void {
+  expect(ran.stderr).toMatch(/^inkling: [^\n]+\n$/);
+  for (const word of words) expect(ran.stderr).toContain(word);
+  expect(ran.stdout).toBe("");
+  expect(ran.code).toBe(code);
 }
 
 function sink(chunks: Buffer[]): Writable {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -6,8 +6,8 @@ import { mistakenCommand, nearest } from "../../src/cli/nearest.ts";
 import { commands } from "../../src/cli/registry.ts";
 import { samplers, schedules } from "../../src/diffusion/registry.ts";
 import { encodePicture } from "../../src/image/index.ts";
-import { runCli } from "../support/cli.ts";
-import { list, path, readJson, readTensors } from "../support/fixtures.ts";
+import { expectRefusal, runCli } from "../support/cli.ts";
+import { exists, list, path, readJson, readTensors } from "../support/fixtures.ts";
 
 let folder = "";
 
@@ -41,6 +41,8 @@ describe("wrong words", () => {
     [["info"], "missing required argument"],
     [["samplers", "x"], "too many arguments"],
     [["bench", "--size", "100"], "multiple of 8"],
+    [["bench", "--size", "8192"], "8 to 4096"],
+    [["trace", "x", "-o", "-"], "name a file"],
   ])("%j end with 2", async (args, words) => {
     const { stderr, code } = await runCli(args);
     expect(stderr).toMatch(/^inkling: [^\n]+\n$/);
@@ -82,6 +84,31 @@ describe("trace", () => {
     });
   });
 
+  it("holds where the network was really asked, not what was announced", async () => {
+    const file = join(folder, "t.safetensors");
+    // Announced are three calls at 3, 2, 1 on sigmas 3, 2, 1, 0.
+    await runCli(["trace", "x", "-o", file, "--steps", "5"]);
+    const tensors = readTensors(file);
+    for (const name of ["timesteps", "sigmas"]) expect([...tensors.get(name)!.data]).toEqual([3, 2, 1, 0, -1]);
+    await runCli(["trace", "x", "-o", file, "--overwrite"]);
+    expect([...readTensors(file).get("sigmas")!.data]).toEqual([3, 2, 1, 0]);
+  });
+
+  it("is written under one temporary name, the one that an exit in the midst of it takes away", async () => {
+    const seen = new Set<string>();
+    let over = false;
+    const watch = async () => {
+      while (!over) for (const name of await readdir(folder)) seen.add(name);
+    };
+    const watching = watch();
+    const file = join(folder, "t.safetensors");
+    for (let i = 0; i < 5; i++) await runCli(["trace", "x", "-o", file, "--overwrite", "-q", "--size", "512"]);
+    over = true;
+    await watching;
+    expect([...seen].some((name) => name.endsWith(".tmp"))).toBe(true);
+    for (const name of seen) expect(name).toMatch(/^(t\.safetensors|\.inkling-[0-9a-f]{16}\.tmp)$/);
+  });
+
   it("has no uncond where there is none", async () => {
     const file = join(folder, "t.safetensors");
     await runCli(["trace", "x", "-o", file, "-q"], { uncond: false });
@@ -91,12 +118,12 @@ describe("trace", () => {
   it("refuses an existing file and a full disk, leaving nothing", async () => {
     const file = join(folder, "t.safetensors");
     await writeFile(file, "mine");
-    const { stderr, loads } = await runCli(["trace", "x", "-o", file]);
-    expect(stderr).toContain("exists already");
-    expect(loads).toEqual([]);
+    expectRefusal(await runCli(["trace", "x", "-o", file]), 1, "exists already");
+    expectRefusal(await runCli(["trace", "x", "-o", join(folder, "no", "t")]), 1, "does not exist");
     expect((await runCli(["trace", "x", "-o", file, "--overwrite"])).code).toBe(0);
     expect(await readdir(folder)).toEqual(["t.safetensors"]);
-    expect((await runCli(["trace", "x", "-o", "/dev/full", "-q"])).stderr).toContain("/dev/full");
+    expectRefusal(await runCli(["trace", "x", "-o", "/dev/full", "-q"]), 1, "/dev/full", "disk is full");
+    expect((await runCli(["trace", "x", "-o", "/dev/null", "-q"])).code).toBe(0);
   });
 });
 
@@ -210,6 +237,19 @@ describe("info", () => {
     const { stdout, stderr, code } = await runCli(["info", path("checkpoints", name), ...config]);
     expect(stdout).toMatch(/[\d,]{4,} parameters, (float|bfloat)/);
     expect([code, stderr.includes("Error")]).toEqual([0, false]);
+  });
+
+  it("of a model reads its weights for the hash once", async () => {
+    const model = path("checkpoints", list("checkpoints").find((name) => exists("checkpoints", name, "unet"))!);
+    const hash = async () => {
+      const { stdout } = await runCli(["info", model, "--json"], { env: { HOME: folder } });
+      return (JSON.parse(stdout) as { hash: string }).hash;
+    };
+    expect(await hash()).toMatch(/^[0-9a-f]{10}$/);
+    const cache = join(folder, ".cache", "inkling", "hashes.json");
+    const known = JSON.parse(await readFile(cache, "utf8")) as Record<string, string>;
+    await writeFile(cache, JSON.stringify(Object.fromEntries(Object.keys(known).map((key) => [key, "f".repeat(64)]))));
+    expect(await hash()).toBe("ffffffffff");
   });
 
   it("of what is nothing tells so", async () => {

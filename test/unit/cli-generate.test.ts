@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Stopped } from "../../src/cli/cli.ts";
-import { decodePicture, encodePicture, parseInfotext, readMetadata } from "../../src/image/index.ts";
+import { decodePicture, parseInfotext, readMetadata } from "../../src/image/index.ts";
 import { InputError } from "../../src/tensor/index.ts";
-import { runCli } from "../support/cli.ts";
+import { expectRefusal, runCli } from "../support/cli.ts";
 
 let folder = "";
 let file = "";
@@ -17,14 +17,6 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const infotextOf = async (path: string) => parseInfotext(readMetadata(await readFile(path), path).infotext!);
-
-/** One line on stderr, and nothing anywhere else. */
-function expectRefusal(ran: { code: number; stdout: string; stderr: string }, code: number, ...words: string[]): void {
-  expect(ran.stderr).toMatch(/^inkling: [^\n]+\n$/);
-  for (const word of words) expect(ran.stderr).toContain(word);
-  expect(ran.stdout).toBe("");
-  expect(ran.code).toBe(code);
-}
 
 describe("a prompt", () => {
   it("becomes a file whose path stands on stdout and whose settings stand inside", async () => {
@@ -193,78 +185,6 @@ describe("output", () => {
   });
 });
 
-describe("--from", () => {
-  const infotext =
-    "a house\nNegative prompt: rain\nSteps: 9, Sampler: , CFG scale: 4.5, Seed: 77, Size: 32x48, RNG: CPU, Clip skip: 2";
-  const gradient = { width: 8, height: 8, data: new Uint8Array(192).fill(90) };
-
-  it.each(["png", "jpeg", "webp"] as const)("takes over all settings of a %s, flags win", async (format) => {
-    await writeFile(file, await encodePicture(gradient, format, infotext));
-    const { asked, stderr } = await runCli(["--from", file, "--steps", "4", "-o", join(folder, "b.png"), "-q"]);
-    expect(stderr).toBe("");
-    expect(asked[0]).toMatchObject({
-      prompt: "a house",
-      negativePrompt: "rain",
-      steps: 4,
-      guidance: 4.5,
-      seed: 77,
-      width: 32,
-      height: 48,
-      rng: "cpu",
-      clipSkip: 2,
-    });
-  });
-
-  it("draws the same again from what it drew", async () => {
-    await runCli([
-      "a house,\nby night",
-      "-o",
-      file,
-      "--seed",
-      "3",
-      "--guidance",
-      "2.5",
-      "--rng",
-      "cuda",
-      "--model",
-      "./m",
-    ]);
-    const again = await runCli(["--from", file, "--model", "./m", "-o", join(folder, "b.png")]);
-    expect(again.code).toBe(0);
-    expect((await infotextOf(join(folder, "b.png"))).fields).toEqual((await infotextOf(file)).fields);
-    expect(await readFile(join(folder, "b.png"))).toEqual(await readFile(file));
-  });
-
-  it("takes over an overridden prediction, and tells what it cannot take over", async () => {
-    await runCli(["x", "-o", file, "--prediction", "v", "--vae", "/home/me/other-vae", "--model", "m"]);
-    expect((await infotextOf(file)).fields.get("VAE")).toBe("other-vae");
-    const { loads, stderr } = await runCli(["--from", file, "-o", join(folder, "b.png"), "--model", "m"]);
-    expect(loads[0]?.options.prediction).toBe("v_prediction");
-    expect(stderr).toContain("(VAE)");
-  });
-
-  it("takes another prompt and a random seed", async () => {
-    await writeFile(file, await encodePicture(gradient, "png", infotext));
-    const { asked } = await runCli(["a", "tree", "--from", file, "--seed", "-1", "-o", folder]);
-    expect(asked[0]?.prompt).toBe("a tree");
-    expect(asked[0]?.seed).toBe(1234);
-  });
-
-  it("refuses what carries no settings, is no picture, or is not there", async () => {
-    await writeFile(file, await encodePicture(gradient, "png"));
-    expectRefusal(await runCli(["--from", file, "-o", folder]), 1, file, "no settings");
-    await writeFile(file, "GIF89a");
-    expectRefusal(await runCli(["--from", file, "-o", folder]), 1, file, "GIF");
-    expectRefusal(await runCli(["--from", join(folder, "none.png"), "-o", folder]), 1, "none.png", "no such file");
-  });
-
-  it("names a model that is not known here, and goes on when told which to take", async () => {
-    await writeFile(file, await encodePicture(gradient, "png", `${infotext}, Model: "a, b: c"`));
-    expectRefusal(await runCli(["--from", file, "-o", folder]), 1, '"a, b: c"', "--model");
-    expect((await runCli(["--from", file, "-o", folder, "--model", "m"])).code).toBe(0);
-  });
-});
-
 describe("wrong usage is told in one line, before anything is loaded", () => {
   it.each([
     [["x", "--stepz", "4"], "Did you mean --steps?"],
@@ -276,7 +196,10 @@ describe("wrong usage is told in one line, before anything is loaded", () => {
     [["x", "--size", "0"], "take 8"],
     [["x", "--size", "512x1e9"], "512x768"],
     [["x", "--size", "99999999"], "at most"],
+    [["x", "--size", "4096"], "at most"],
     [["x", "--guidance", "much"], "number"],
+    [["x", "--guidance", "101"], "from -100 to 100"],
+    [["x", "--eta", "1.5"], "from 0 to 1"],
     [["x", "--seed", "99999999999999999999"], "15 digits"],
     [["x", "--rng", "gpu"], "cpu, cuda"],
     [["x", "--guidance-interval", "0.9,0.1"], "0.2,0.8"],

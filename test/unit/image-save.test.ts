@@ -48,6 +48,28 @@ describe("saveBytes", () => {
     expect(await readdir(folder)).toEqual(["a.png"]);
   });
 
+  it("takes pieces one after another, and an exit between two of them leaves nothing", async () => {
+    const path = join(folder, "a.bin");
+    const before = process.listeners("exit");
+    async function* pieces() {
+      yield bytes;
+      expect(await readdir(folder)).toEqual([expect.stringMatching(/^\.inkling-[0-9a-f]{16}\.tmp$/)]);
+      yield bytes;
+    }
+    await saveBytes(path, pieces());
+    expect((await readFile(path)).length).toBe(2 * bytes.length);
+
+    async function* leaving() {
+      yield bytes;
+      // What process.exit() would call: it does not wait for promises.
+      for (const clean of process.listeners("exit").filter((each) => !before.includes(each))) clean(130);
+      expect(await readdir(folder)).toEqual(["a.bin"]);
+    }
+    await expectRefused(saveBytes(join(folder, "b.bin"), leaving()), "b.bin");
+    expect(await readdir(folder)).toEqual(["a.bin"]);
+    expect(process.listeners("exit")).toEqual(before);
+  });
+
   it("writes through a symbolic link", async () => {
     await writeFile(join(folder, "real.png"), "old");
     await symlink("real.png", join(folder, "link.png"));
