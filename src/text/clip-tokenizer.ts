@@ -46,7 +46,10 @@ const NAMES = new Map(["startoftext", "endoftext"].map((name) => [`<|${name}|>`,
  * @throws InputError when the merges are malformed or a special token is missing from the vocabulary
  */
 export function createClipTokenizer(options: ClipTokenizerOptions): ClipTokenizer {
-  const { bosToken, eosToken, unkToken, padToken, maxLength } = { ...CLIP_DEFAULTS, ...definedIn(options) };
+  const { bosToken, eosToken, unkToken, padToken, addedTokens, maxLength } = {
+    ...CLIP_DEFAULTS,
+    ...definedIn(options),
+  };
   const bpe = createBpe({
     merges: options.merges,
     vocab: options.vocab,
@@ -59,7 +62,7 @@ export function createClipTokenizer(options: ClipTokenizerOptions): ClipTokenize
   const padId = bpe.id(padToken.content);
   const special = new Set([bosId, eosId, bpe.id(unkToken.content), padId]);
 
-  const found = groupTokens([bosToken, eosToken, unkToken, padToken]);
+  const found = groupTokens([bosToken, eosToken, unkToken, padToken, ...addedTokens]);
   const cutRaw = cutter(found.raw);
   const cutNormalized = cutter(found.normalized.map(normalize));
   const namesNormalized = new Map(found.normalized.map((name) => [normalize(name), bpe.id(name)]));

@@ -12,6 +12,8 @@ export interface TokenizerConfig {
   /** Stands for what the vocabulary cannot spell. */
   unkToken: SpecialToken;
   padToken: SpecialToken;
+  /** Tokens without a role that were added to the vocabulary, as textual inversion does. */
+  addedTokens: readonly SpecialToken[];
   /** Ids in a row, start and end included. */
   maxLength: number;
 }
@@ -22,6 +24,7 @@ export const CLIP_DEFAULTS: TokenizerConfig = {
   eosToken: { content: "<|endoftext|>", normalized: false },
   unkToken: { content: "<|endoftext|>", normalized: false },
   padToken: { content: "<|endoftext|>", normalized: false },
+  addedTokens: [],
   maxLength: 77,
 };
 
@@ -29,6 +32,8 @@ export const CLIP_DEFAULTS: TokenizerConfig = {
 export interface TokenizerConfigFiles {
   tokenizerConfig?: unknown;
   specialTokensMap?: unknown;
+  /** What was added to the vocabulary. */
+  addedTokens?: readonly string[];
 }
 
 /** No text encoder has rows this long; tokenizers without a limit write 10³⁰. */
@@ -48,11 +53,18 @@ export function readTokenizerConfig(files: TokenizerConfigFiles): TokenizerConfi
     return listed.find(({ content }) => content === token.content) ?? token;
   };
   const limit = config["model_max_length"];
-  return {
+  const roles = {
     bosToken: read("bos_token", CLIP_DEFAULTS.bosToken),
     eosToken: read("eos_token", CLIP_DEFAULTS.eosToken),
     unkToken: read("unk_token", CLIP_DEFAULTS.unkToken),
     padToken: read("pad_token", CLIP_DEFAULTS.padToken),
+  };
+  const known = new Set(Object.values(roles).map(({ content }) => content));
+  return {
+    ...roles,
+    addedTokens: (files.addedTokens ?? [])
+      .filter((content) => !known.has(content))
+      .map((content) => listed.find((token) => token.content === content) ?? { content, normalized: true }),
     maxLength:
       typeof limit === "number" && limit >= 2 && limit < NO_LIMIT ? Math.floor(limit) : CLIP_DEFAULTS.maxLength,
   };

@@ -12,6 +12,8 @@ export interface TokenizerFiles {
   readonly merges: string;
   /** Token → id, without a prototype; absent where the ids follow from the merges (CLIP's do). */
   readonly vocab?: Readonly<Record<string, number>>;
+  /** Tokens of the vocabulary that no merge makes: looked for in a text before its words are split. */
+  readonly addedTokens?: readonly string[];
   /** tokenizer_config.json */
   readonly tokenizerConfig?: JsonObject;
   /** special_tokens_map.json */
@@ -29,8 +31,9 @@ export interface TokenizerLimits {
 
 /**
  * Reads `vocab.json` and `merges.txt` of a folder, or the `tokenizer.json` that holds both, and beside them
- * `tokenizer_config.json` and `special_tokens_map.json`. A full vocabulary is work for tens of milliseconds, in steps
- * that let the event loop turn: with timers, since an immediate after reading runs before anybody else's timer.
+ * `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`. A full vocabulary is work for tens of
+ * milliseconds, in steps that let the event loop turn: with timers, since an immediate after reading runs before anybody
+ * else's timer.
  *
  * @throws InputError naming the file: missing, damaged, an id that is no id, given twice or beyond the limit, a merge
  *   without an id
@@ -43,14 +46,35 @@ export async function readTokenizer(
     const path = join(folder, file);
     return (await statOrUndefined(path)) ? await readJson(path) : undefined;
   };
+  const { merges, vocab, added: listed } = (await readSlow(folder, vocabSize)) ?? (await readFast(folder, vocabSize));
+  const tokenizerConfig = await optional("tokenizer_config.json");
+  const added: JsonObject = {
+    ...listed,
+    ...tokensOf(tokenizerConfig?.["added_tokens_decoder"]),
+    ...(await optional("added_tokens.json")),
+  };
+  const known = Object.entries(added).every(([token, id]) => vocab[token] === id);
   return {
-    ...((await readSlow(folder, vocabSize)) ?? (await readFast(folder, vocabSize))),
-    tokenizerConfig: await optional("tokenizer_config.json"),
+    merges,
+    vocab: known ? vocab : checkVocab({ ...vocab, ...added }, `${folder}, with its added tokens,`, vocabSize),
+    addedTokens: Object.keys(added),
+    tokenizerConfig,
     specialTokensMap: await optional("special_tokens_map.json"),
   };
 }
 
-type Tables = Required<Pick<TokenizerFiles, "merges" | "vocab">>;
+/** tokenizer_config.json lists what was added by id: `{"49408": {"content": "…"}}`. */
+function tokensOf(decoder: unknown): JsonObject {
+  if (!isObject(decoder)) return {};
+  return Object.fromEntries(
+    Object.entries(decoder).map(([id, token]) => [isObject(token) ? token["content"] : token, Number(id)]),
+  );
+}
+
+interface Tables extends Required<Pick<TokenizerFiles, "merges" | "vocab">> {
+  /** Added tokens and their ids, where the same file lists them. */
+  readonly added?: JsonObject;
+}
 
 async function readSlow(folder: string, vocabSize: number): Promise<Tables | undefined> {
   const [vocabPath, mergesPath] = [join(folder, "vocab.json"), join(folder, "merges.txt")];
@@ -70,6 +94,7 @@ const FAST = z.object({
     vocab: z.custom<JsonObject>(isObject, "should be an object"),
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
   }),
+  added_tokens: z.array(z.object({ content: z.string(), id: z.number() })).default([]),
 });
 
 async function readFast(folder: string, vocabSize: number): Promise<Tables> {
@@ -79,13 +104,13 @@ async function readFast(folder: string, vocabSize: number): Promise<Tables> {
   }
   const json = await readJson(path, LIMIT);
   await nextTurn();
-  const { model } = parseConfig(FAST, json, path);
+  const { model, added_tokens: added } = parseConfig(FAST, json, path);
   await nextTurn();
   const vocab = checkVocab(model.vocab, path, vocabSize);
   const lines = model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" ")));
   const merges = ["#version: 0.2", ...lines, ""].join("\n");
   await checkMerges(merges, vocab, path);
-  return { merges, vocab };
+  return { merges, vocab, added: Object.fromEntries(added.map(({ content, id }) => [content, id])) };
 }
 
 /** The object itself, once every id in it is known to be one. */
