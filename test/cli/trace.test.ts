@@ -2,13 +2,12 @@
  * What `inkling trace` writes, held against the reference's own numbers: others compare such files with other programs'.
  * Which checkpoints, prompts, sizes and seeds there are is read from the fixtures.
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
-import { type Tensor, toFloat32 } from "../../src/tensor/index.ts";
-import { readSafetensors, readTensor } from "../../src/weights/index.ts";
-import { run } from "../support/binary.ts";
+import { describe, expect, it, test } from "vitest";
+import type { ResolvedSettings } from "../../src/pipelines/index.ts";
+import { walkOf as walkOfSettings } from "../../src/pipelines/resolve.ts";
+import { createGenerator, type Tensor, toFloat32 } from "../../src/tensor/index.ts";
+import { openCheckpoint, readSafetensors, readTensor } from "../../src/weights/index.ts";
+import { model, quick, run, workingFolder } from "../support/binary.ts";
 import { expectClose, expectCloseStd } from "../support/compare.ts";
 import { exists, list, need, path, readJson, readTensors } from "../support/fixtures.ts";
 
@@ -56,20 +55,53 @@ const cases = checkpoints.flatMap((checkpoint) =>
     }),
 );
 
-let cwd = "";
-beforeEach(() => {
-  cwd = join(mkdtempSync(join(tmpdir(), "inkling-trace-")), "work");
-  mkdirSync(cwd);
-});
-afterEach(() => rmSync(dirname(cwd), { recursive: true, force: true }));
+const work = workingFolder();
 
-async function trace(args: readonly string[]): Promise<Map<string, Tensor>> {
-  const done = await run(["trace", ...args, "--output", "t.safetensors"], { cwd });
+interface Trace {
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly settings: ResolvedSettings;
+}
+
+async function trace(args: readonly string[]): Promise<Trace> {
+  const done = await run(["trace", ...args, "--output", "t.safetensors"], work);
   expect(done.code, done.stderr).toBe(0);
   expect(done.stdout).toBe("t.safetensors\n");
-  const { tensors } = await readSafetensors(join(cwd, "t.safetensors"));
+  const { tensors, metadata } = await readSafetensors(work.path("t.safetensors"));
   const read = [...tensors].map(async ([name, stored]) => [name, await readTensor(stored)] as const);
-  return new Map(await Promise.all(read));
+  const settings = JSON.parse(metadata.get("settings")!) as ResolvedSettings;
+  return { tensors: new Map(await Promise.all(read)), settings };
+}
+
+/** How many calls of the network a trace holds. */
+const callsOf = (tensors: ReadonlyMap<string, Tensor>): number =>
+  [...tensors.keys()].filter((name) => name.startsWith("prediction.")).length;
+
+/**
+ * Walks again with the trace's predictions in the network's place: the settings in it lead to its noise, levels and
+ * timesteps, and the predictions to the very latents.
+ */
+async function expectReplay({ tensors, settings }: Trace, checkpoint: string): Promise<void> {
+  const walk = walkOfSettings(settings, await openCheckpoint(checkpoint));
+  const noise = need(tensors, "noise");
+  const generator = createGenerator(settings.rng, settings.seed);
+  const draw = (): Float32Array => generator.randn(noise.shape);
+  const drawn = draw();
+  expect(noise.data, "noise").toEqual(drawn);
+  const asked: number[] = [];
+  const predict = async (_: Float32Array, timestep: number): Promise<Float32Array> => {
+    asked.push(timestep);
+    return toFloat32(need(tensors, `prediction.${asked.length - 1}`)).slice();
+  };
+  const sigmas: number[] = [];
+  const initial = drawn.map((n) => n * walk.initNoiseSigma);
+  for await (const { call, sigma, latents } of walk.run(predict, initial, draw)) {
+    expect(need(tensors, `latents.${call}`).data, `latents.${call}`).toEqual(latents);
+    sigmas.push(sigma);
+  }
+  expect(asked).toHaveLength(callsOf(tensors));
+  expect(need(tensors, "timesteps").data, "timesteps").toEqual(Float32Array.from(asked));
+  const varies = walk.timesteps.join() !== asked.join();
+  expect(need(tensors, "sigmas").data, "sigmas").toEqual(Float32Array.from(varies ? sigmas : walk.sigmas));
 }
 
 function argumentsOf({ checkpoint, each, sampler, schedule }: (typeof cases)[number]): string[] {
@@ -97,7 +129,8 @@ describe("holds the reference's numbers", () => {
 
   it.each(cases.map((each) => [each.name, each] as const))("%s", async (_, found) => {
     const { checkpoint, each } = found;
-    const got = await trace(argumentsOf(found));
+    const traced = await trace(argumentsOf(found));
+    const { tensors: got, settings } = traced;
     const want = readTensors("checkpoints", "reference", checkpoint, `${each.run}.safetensors`);
     const stages = readTensors("checkpoints", "reference", checkpoint, "stages.safetensors");
     const guided = each.guidance_scale > 1;
@@ -115,9 +148,17 @@ describe("holds the reference's numbers", () => {
     if (guided) {
       expect(need(got, "tokens.uncond")).toEqual(need(stages, each.negative_prompt ? "ids.negative" : "ids.uncond"));
     }
+    expectCloseStd(need(got, "embeddings.cond"), need(stages, "text.cond.last"), 1e-5, "text.cond");
+    if (guided) {
+      const text = each.negative_prompt ? "text.negative.last" : "text.uncond.last";
+      expectCloseStd(need(got, "embeddings.uncond"), need(stages, text), 1e-5, text);
+    }
     const initial = need(want, "initial");
+    const { initNoiseSigma } = walkOfSettings(settings, await openCheckpoint(path("checkpoints", checkpoint)));
+    const scaled = toFloat32(need(got, "noise")).map((n) => n * initNoiseSigma);
+    expectClose(scaled, toFloat32(initial), 1e-6 * Math.max(1, initNoiseSigma), { name: "initial" });
     expect(need(got, "noise").shape).toEqual(initial.shape);
-    expect(need(got, "embeddings.cond").shape.slice(0, 2)).toEqual([1, 77]);
+    await expectReplay(traced, path("checkpoints", checkpoint));
     if (each.timesteps) {
       const fractional = each.timesteps.some((t) => !Number.isInteger(t));
       expectClose(need(got, "timesteps"), each.timesteps, fractional ? 1e-4 * Math.max(...each.timesteps) : 0);
@@ -128,7 +169,6 @@ describe("holds the reference's numbers", () => {
     for (const k of kept) {
       const name = `latents.${`${k}`.padStart(2, "0")}`;
       expectCloseStd(need(got, `latents.${k}`), need(want, name), 1e-4, name);
-      expect(need(got, `prediction.${k}`).shape).toEqual(initial.shape);
     }
     const image = need(got, "image");
     expect(image.shape).toEqual([1, 3, each.height, each.width]);
@@ -138,12 +178,37 @@ describe("holds the reference's numbers", () => {
   });
 });
 
+it.each([
+  ["Euler a", "karras"],
+  ["DPM++ 2M SDE", "exponential"],
+  ["DPM adaptive", undefined],
+])("can be walked again: %s", async (sampler, schedule) => {
+  const traced = await trace([
+    ...quick,
+    "--steps",
+    "4",
+    "--sampler",
+    sampler,
+    ...(schedule ? ["--schedule", schedule] : []),
+  ]);
+  await expectReplay(traced, model);
+});
+
+it("holds where the network was asked when the sampler decides that on its way", async () => {
+  const { tensors } = await trace([...quick, "--sampler", "DPM adaptive"]);
+  const calls = callsOf(tensors);
+  const [timesteps, sigmas] = ["timesteps", "sigmas"].map((name) => toFloat32(need(tensors, name)));
+  expect([timesteps!.length, sigmas!.length]).toEqual([calls, calls]);
+  // The network is asked at the ends of steps and between them: over the whole walk the noise shrinks.
+  expect(sigmas![0]).toBeGreaterThan(10 * sigmas![calls - 1]!);
+});
+
 it("leaves an existing file alone", async () => {
   const [first] = cases;
   const args = argumentsOf(first!);
   await trace(args);
-  const again = await run(["trace", ...args, "--output", "t.safetensors"], { cwd });
-  expect(again.code).toBe(2);
+  const again = await run(["trace", ...args, "--output", "t.safetensors"], work);
+  expect(again.code).toBe(1);
   expect(again.said).toHaveLength(1);
   expect(again.said[0]).toMatch(/^inkling: t\.safetensors exists already/);
 });

@@ -1,11 +1,56 @@
 /** The built command as a process of its own: what a person at a terminal sees. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect } from "vitest";
+import { plainCheckpoint } from "./checkpoints.ts";
 
 export const binary: string = fileURLToPath(new URL("../../dist/cli/index.js", import.meta.url));
+
+export const model: string = plainCheckpoint.folder;
+const drawing = ["a small red house", "--model", model, "--sampler", "Euler"];
+/** A picture in two seconds. */
+export const quick: readonly string[] = [...drawing, "--size", "64", "--steps", "2", "--seed", "7"];
+/** One that nobody would wait for. */
+export const endless: readonly string[] = [...drawing, "--size", "128", "--steps", "990"];
+
+export interface WorkingFolder {
+  /** Its path; the folder above it is the command's home. */
+  readonly cwd: string;
+  path(...parts: string[]): string;
+  /** What lies in it, or in a folder in it. */
+  files(...parts: string[]): string[];
+}
+
+/** Gives every test of the file a working folder of its own. */
+export function workingFolder(): WorkingFolder {
+  let cwd = "";
+  beforeEach(() => {
+    cwd = join(mkdtempSync(join(tmpdir(), "inkling-binary-")), "work");
+    mkdirSync(cwd);
+  });
+  afterEach(() => rmSync(dirname(cwd), { recursive: true, force: true }));
+  return {
+    get cwd() {
+      return cwd;
+    },
+    path: (...parts) => join(cwd, ...parts),
+    files: (...parts) => readdirSync(join(cwd, ...parts)),
+  };
+}
+
+/** Expects a single line that begins with the command's name and holds `words`; returns it. */
+export function expectOneMessage({ said, stdout }: Finished, ...words: string[]): string {
+  expect(said, "lines on stderr").toHaveLength(1);
+  expect(said[0]).toMatch(/^inkling: /);
+  for (const word of words) expect(said[0]).toContain(word);
+  expect(said[0]).not.toMatch(/INKLING_DEBUG|undefined|\[object|^\s+at /);
+  expect(stdout).toBe("");
+  return said[0]!;
+}
 
 export interface RunOptions {
   readonly cwd: string;
