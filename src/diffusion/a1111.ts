@@ -127,7 +127,8 @@ export const kSamplers = {
     stochastic: true,
     takesEta: true,
     schedule: "Exponential",
-    walk: (journey, { eta = 1, sNoise, solverType }) => dpmMultistep(journey, { eta, sNoise, solverType }),
+    walk: (journey, { eta = 1, sNoise, solverType }) =>
+      dpmMultistep(journey, { eta, sNoise, solverType, brownian: true }),
   },
   "DPM++ 2M SDE Heun": {
     description: "The same with Heun's weights for the second order",
@@ -136,7 +137,7 @@ export const kSamplers = {
     stochastic: true,
     takesEta: true,
     schedule: "Exponential",
-    walk: (journey, { eta = 1, sNoise }) => dpmMultistep(journey, { eta, sNoise, solverType: "heun" }),
+    walk: (journey, { eta = 1, sNoise }) => dpmMultistep(journey, { eta, sNoise, solverType: "heun", brownian: true }),
   },
   "DPM++ 3M SDE": {
     description: "The third order of the same family; wants 30 steps and more",
@@ -146,7 +147,8 @@ export const kSamplers = {
     takesEta: true,
     schedule: "Exponential",
     dropsNextToLast: true,
-    walk: (journey, { eta = 1, sNoise }) => dpmMultistep(journey, { order: 3, eta, sNoise, solverType: "heun" }),
+    walk: (journey, { eta = 1, sNoise }) =>
+      dpmMultistep(journey, { order: 3, eta, sNoise, solverType: "heun", brownian: true }),
   },
   "DPM fast": {
     description: "DPM-Solver-fast: third-order steps in as many calls as steps were asked for",

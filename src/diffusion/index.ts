@@ -1,3 +1,4 @@
+export * from "./brownian.ts";
 export { type Denoiser, type DenoiserOptions, discreteDenoiser, type EdmOptions, edmDenoiser } from "./denoiser.ts";
 export * from "./guidance.ts";
 export * from "./level.ts";

@@ -1,3 +1,4 @@
+import type { DrawNoise } from "./brownian.ts";
 import type { Level } from "./level.ts";
 
 /** What a sampler wants to know next: the clean latents at `x`, which lies at `level`. */
@@ -24,7 +25,7 @@ export interface Journey {
   /** The schedule: n steps visit n + 1 levels. */
   readonly levels: readonly Level[];
   /** Fresh standard normal noise, shaped like x. */
-  noise(): Float32Array;
+  readonly noise: DrawNoise;
   /** What `prediction` says about `x` at `level`: for samplers that mix raw predictions, or move x after asking. */
   interpret(prediction: Float32Array, x: Float32Array, level: Level): { x0: Float32Array; epsilon: Float32Array };
 }

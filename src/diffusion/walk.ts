@@ -1,4 +1,5 @@
 import { InputError } from "../tensor/index.ts";
+import type { DrawNoise } from "./brownian.ts";
 import type { Denoiser } from "./denoiser.ts";
 import { type Level, ratioOf } from "./level.ts";
 import { addNoise } from "./noise.ts";
@@ -51,7 +52,7 @@ export interface Walk {
    */
   addNoise(x0: Float32Array, noise: Float32Array, call?: number): Float32Array;
   /** Walks from `initial` = noise · initNoiseSigma. `drawNoise` gives fresh standard normal noise of the same size. */
-  run(predict: Predict, initial: Float32Array, drawNoise: () => Float32Array): AsyncGenerator<WalkStep, void, void>;
+  run(predict: Predict, initial: Float32Array, drawNoise: DrawNoise): AsyncGenerator<WalkStep, void, void>;
 }
 
 /**
@@ -65,7 +66,7 @@ export function createWalk(options: WalkOptions): Walk {
     throw new InputError(`Step ${begin} does not exist: the walk has ${plan.levels.length - 1}, counted from 0.`);
   }
   const levels = plan.levels.slice(begin);
-  const start = (x: Float32Array, noise: () => Float32Array): Walker =>
+  const start = (x: Float32Array, noise: DrawNoise): Walker =>
     plan.walk({ x, levels, noise, interpret: plan.denoiser.interpret }, begin);
   const asked = rehearse(start);
   const timesteps = asked.map((level) => plan.denoiser.timestepOf(level));
@@ -83,7 +84,7 @@ export function createWalk(options: WalkOptions): Walk {
 }
 
 /** The levels of all network calls, found by walking latents of no size. */
-function rehearse(start: (x: Float32Array, noise: () => Float32Array) => Walker): Level[] {
+function rehearse(start: (x: Float32Array, noise: DrawNoise) => Walker): Level[] {
   const nothing = new Float32Array(0);
   const answer: Estimate = { x0: nothing, epsilon: nothing, prediction: nothing };
   const walker = start(nothing, () => nothing);

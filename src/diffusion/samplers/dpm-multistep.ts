@@ -18,6 +18,8 @@ export interface DpmMultistepOptions {
   eulerAtFinal?: boolean;
   /** Draw noise on the step to zero too, as diffusers does, though its weight is 0. */
   drawAtEnd?: boolean;
+  /** Noise is Brownian motion over sigma, as in k-diffusion. */
+  brownian?: boolean;
   /** diffusers' third-order SDE has the sign of one half in w2 turned round; k-diffusion's has not. */
   thirdOrderAsDiffusers?: boolean;
 }
@@ -49,7 +51,10 @@ export function* dpmMultistep(journey: Journey, options: DpmMultistepOptions = {
       history.slice(0, used).map((past) => lambdaOf(past.level)),
     );
     x = combine([taken.transfer, x], ...weights.map((weight, k) => [weight, history[k]!.value] as const));
-    if (eta > 0 && (next.sigma > 0 || options.drawAtEnd)) x = combine([1, x], [sNoise * taken.noise, noise()]);
+    if (eta > 0 && (next.sigma > 0 || options.drawAtEnd)) {
+      const drawn = noise(options.brownian ? [here.sigma, next.sigma] : undefined);
+      x = combine([1, x], [sNoise * taken.noise, drawn]);
+    }
   }
   return x;
 }

@@ -1,3 +1,4 @@
+import { reachedInLog, type Stretch } from "../brownian.ts";
 import { exponentialStep } from "../exponential-integrator.ts";
 import { ancestralStep, exploding } from "../level.ts";
 import type { Journey, Walker } from "../sampler.ts";
@@ -22,14 +23,15 @@ export function* dpmppSde(journey: Journey, { eta = 1, sNoise = 1 }: DpmppSdeOpt
       x = follow(x, slope(x, first.x0, here.sigma), -here.sigma);
       continue;
     }
-    const leap = (x0: Float32Array, to: typeof next): Float32Array => {
+    const reached = reachedInLog(here, next);
+    const leap = (x0: Float32Array, to: typeof next, stretch: Stretch): Float32Array => {
       const { down, up } = ancestralStep(here, to, eta);
       const { transfer, w0 } = exponentialStep(here, exploding(down), "x0");
-      return combine([transfer, x], [w0, x0], [sNoise * up, noise()]);
+      return combine([transfer, x], [w0, x0], [sNoise * up, noise(stretch)]);
     };
     const middle = exploding(Math.sqrt(here.sigma * next.sigma));
-    const second = yield { x: leap(first.x0, middle), level: middle, step };
-    x = leap(second.x0, next);
+    const second = yield { x: leap(first.x0, middle, [reached.from, reached.middle]), level: middle, step };
+    x = leap(second.x0, next, [reached.from, reached.to]);
   }
   return x;
 }

@@ -2,9 +2,11 @@ import { CpuGenerator } from "./cpu.ts";
 import { CudaGenerator } from "./cuda.ts";
 import type { NoiseSource } from "./noise-source.ts";
 
+export { type BrownianOptions, brownianMotion } from "./brownian.ts";
 export { CpuGenerator } from "./cpu.ts";
 export { type CudaDevice, CudaGenerator } from "./cuda.ts";
 export type { FloatDType, NoiseSource, Shape } from "./noise-source.ts";
+export { seedSequence } from "./seed-sequence.ts";
 
 const generators = { cpu: CpuGenerator, cuda: CudaGenerator } as const;
 
