@@ -1,4 +1,4 @@
-import { createWalk, type Walk } from "../diffusion/index.ts";
+import { createWalk, type SchedulerConfig, type Walk } from "../diffusion/index.ts";
 import { InputError } from "../tensor/index.ts";
 import type { Checkpoint } from "../weights/index.ts";
 import type { ModelDefaults } from "./defaults.ts";
@@ -68,8 +68,19 @@ export function resolveSettings(
   return { ...settings, sampler, schedule };
 }
 
-/** diffusers' StableDiffusionPipeline corrects these two keys of whatever scheduler config a checkpoint brings. */
-const PIPELINE_OVERRIDES = { steps_offset: 1, clip_sample: false };
+/** Channels of an inpainting U-Net's input: latents, mask, masked picture. */
+const INPAINTING_CHANNELS = 9;
+
+/**
+ * What diffusers' pipelines correct in whatever scheduler config a checkpoint brings, where the scheduler's class has the
+ * option: StableDiffusionPipeline two keys, StableDiffusionInpaintPipeline one of them and another,
+ * LatentConsistencyModelPipeline (whose U-Net is told the guidance) none.
+ */
+function pipelineOverrides({ unet }: Checkpoint): SchedulerConfig {
+  if (unet.config["time_cond_proj_dim"]) return {};
+  if (unet.config["in_channels"] === INPAINTING_CHANNELS) return { steps_offset: 1, skip_prk_steps: true };
+  return { steps_offset: 1, clip_sample: false };
+}
 
 /** The schedule and sampler of the settings. Throws an InputError for names and numbers that do not fit together. */
 export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint, begin = 0): Walk {
@@ -79,7 +90,7 @@ export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint, begin
     steps: settings.steps,
     begin,
     eta: settings.eta,
-    config: { ...checkpoint.scheduler, ...PIPELINE_OVERRIDES, ...settings.schedulerConfig },
+    config: { ...checkpoint.scheduler, ...pipelineOverrides(checkpoint), ...settings.schedulerConfig },
   });
 }
 
