@@ -126,7 +126,7 @@ describe("models", () => {
   /** As the pipeline opens a text encoder: its weights, its graph, one against the other, then its numbers. */
   async function open(folder: string): Promise<readonly string[]> {
     const part = await openModelPart(folder);
-    const graph = clipText(clipTextConfig(part.config));
+    const graph = clipText(clipTextConfig(part.config, part.configFile));
     const wanted = new Map<string, readonly number[]>();
     for (const [name, { shape }] of graph.parameters) wanted.set(name, shape as readonly number[]);
     const warnings = checkWeights(part, wanted);
@@ -156,6 +156,9 @@ describe("models", () => {
     }
     if (/the type/.test(must)) expect(message).toContain(/is (\w+)$/.exec(wrong)![1]);
     if (/first tensor that disagrees/.test(must)) expect(message).toMatch(/text_model\.\S+ should have the shape/);
+    // What is wrong with a configuration is said of its file; what is wrong with the weights, of theirs.
+    const configured = basename(file).startsWith("config-") && !must.includes("tensor");
+    expect(message).toContain(configured ? `${join(folder, "config.json")}: "` : folder);
     if (/naming the key/.test(must)) expect(message).toContain(/^\w+/.exec(wrong)![0]);
     if (/known values/.test(must)) expect(message).toMatch(/gelu.*quick_gelu/);
   });

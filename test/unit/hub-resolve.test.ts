@@ -73,6 +73,15 @@ describe("the cache", () => {
     expect((await resolveModel("org/name", env)).path).toBe(young);
   });
 
+  test("a short name is found where its repository holds the single file alone", async () => {
+    const { name, repositories } = MODELS.find(({ repositories }) => repositories.some((r) => r.startsWith("Comfy")))!;
+    const repository = repositories.find((r) => r.startsWith("Comfy"))!;
+    const at = await snapshot(repository, "aaa", ["README.md", "v2-1_768-ema-pruned.safetensors"]);
+    const path = join(at, "v2-1_768-ema-pruned.safetensors");
+    expect(await resolveModel(name, env)).toEqual({ name, path, source: "cache", repository });
+    expect((await listModels(env)).find((model) => model.name === name)?.found?.path).toBe(path);
+  });
+
   test("a repository of one file, one of many, an interrupted download", async () => {
     const one = await snapshot("org/one", "aaa", ["README.md", "model.safetensors"]);
     expect((await resolveModel("org/one", env)).path).toBe(join(one, "model.safetensors"));

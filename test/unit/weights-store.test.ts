@@ -144,6 +144,10 @@ describe("checks", () => {
     expect(await at({ ids: tensor("int64", [1], new BigInt64Array([-1n])) })).toBeUndefined();
     expect(await at({ x: float32([2], [1, Number.NaN]) })).toEqual({ name: "x", value: "NaN" });
     expect(await at({ x: float32([2], [1, Number.NEGATIVE_INFINITY]) })).toEqual({ name: "x", value: "infinity" });
+    const f64 = (...values: number[]) => tensor("float64", [values.length], Float64Array.from(values));
+    expect(await at({ x: f64(1e300, 5e-324) })).toBeUndefined();
+    expect(await at({ x: f64(1, Number.NaN) })).toEqual({ name: "x", value: "NaN" });
+    expect(await at({ x: f64(Number.POSITIVE_INFINITY) })).toEqual({ name: "x", value: "infinity" });
     expect(await at({ x: f16(0x3c00, 0x7c00) })).toEqual({ name: "x", value: "infinity" });
     expect(await at({ x: f16(0xfe00) })).toEqual({ name: "x", value: "NaN" });
     expect(await at({ x: bf16(0x3f80, 0x7fc0) })).toEqual({ name: "x", value: "NaN" });
