@@ -1,10 +1,10 @@
+import { nearest } from "../hub/nearest.ts";
 import { encodePicture, loadEncoder, type PictureFormat } from "../image/encode.ts";
 import { writeInfotext } from "../image/infotext.ts";
 import { extraFields } from "../pipelines/infotext-extra.ts";
 import type { Cli } from "./cli.ts";
 import { draw } from "./draw.ts";
 import { UsageError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
 import type { DrawingOptions } from "./options.ts";
 import { destinationOf } from "./output.ts";
 import { detectPreview, type PreviewKind, previewKinds } from "./preview.ts";

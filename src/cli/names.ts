@@ -1,7 +1,7 @@
+import { nearest } from "../hub/nearest.ts";
 import type { GenerateSettings } from "../pipelines/settings.ts";
 import { InputError } from "../tensor/index.ts";
 import { UsageError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
 
 /**
  * Looks up the names of sampler and schedule before a model is loaded, which may take minutes.

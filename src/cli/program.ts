@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { version } from "../pipelines/version.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine, report, UsageError } from "./errors.ts";
-import { mistakenCommand } from "./nearest.ts";
+import { mistakenCommand } from "./mistaken-command.ts";
 import { PICTURE } from "./options.ts";
 import { commands, DEFAULT } from "./registry.ts";
 

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { nearest } from "../hub/nearest.ts";
 import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
 import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
@@ -9,7 +10,6 @@ import type { PredictionType } from "../weights/index.ts";
 import type { Cli } from "./cli.ts";
 import { UsageError } from "./errors.ts";
 import { checkNames } from "./names.ts";
-import { nearest } from "./nearest.ts";
 import type { DrawingOptions } from "./options.ts";
 
 /** What is to be drawn and with which model, flags and `--from` taken together. */

@@ -1,10 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { distance } from "fastest-levenshtein";
 import { InputError } from "../tensor/index.ts";
 import { cacheFolder, type Environment, findSnapshot } from "./cache.ts";
 import { EMBEDDED, type KnownModel, knownModel, MODELS } from "./models.ts";
+import { nearest } from "./nearest.ts";
 
 /** Where a model lies on this machine. */
 export interface ResolvedModel {
@@ -113,21 +113,13 @@ function embeddedMissing(): InputError {
 function unknown(name: string, path: string): InputError {
   if (/[/\\]|\.(safetensors|ckpt|bin|pt)$/.test(name)) return new InputError(`There is no file or folder ${path}.`);
   const names = MODELS.map((model) => model.name);
-  const nearest = nearestName(
+  const near = nearest(
     name,
     MODELS.flatMap((model) => [model.name, ...(model.aliases ?? [])]),
   );
-  const hint = nearest ? `Did you mean "${nearest}"?` : `Known names: ${names.join(", ")}.`;
+  const hint = near ? `Did you mean "${near}"?` : `Known names: ${names.join(", ")}.`;
   return new InputError(
     `No model is called "${name}". ${hint} A path or a repository ("organisation/name") in the Hugging Face cache is ` +
       "taken too.",
   );
-}
-
-/** The name that differs by the fewest letters, where they are few enough to be a slip. */
-function nearestName(name: string, names: readonly string[]): string | undefined {
-  const [best] = names
-    .map((candidate) => ({ candidate, far: distance(name.toLowerCase(), candidate) }))
-    .sort((a, b) => a.far - b.far);
-  return best && best.far <= Math.max(2, Math.floor(name.length / 3)) ? best.candidate : undefined;
 }

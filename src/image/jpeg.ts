@@ -1,4 +1,5 @@
-import { concat, latin1 } from "./bytes.ts";
+import { joined } from "../tensor/index.ts";
+import { latin1 } from "./bytes.ts";
 import { readUserComment } from "./exif.ts";
 
 /** A segment says its length in 16 bits, the two bytes of the length included. */
@@ -20,7 +21,7 @@ export function addJpegExif(jpeg: Uint8Array, tiff: Uint8Array): Uint8Array {
   const length = 2 + EXIF.length + tiff.length;
   if (length > 0xffff) throw new RangeError(`${tiff.length} bytes of EXIF do not fit into a JPEG segment.`);
   const marker = Uint8Array.of(0xff, 0xe1, length >> 8, length & 0xff);
-  return concat(jpeg.subarray(0, 2), marker, EXIF, tiff, jpeg.subarray(2));
+  return joined(Uint8Array, jpeg.subarray(0, 2), marker, EXIF, tiff, jpeg.subarray(2));
 }
 
 /** The EXIF comment, looked for in the segments before the pixels. */

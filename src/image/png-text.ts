@@ -1,5 +1,6 @@
 import { inflateSync } from "node:zlib";
-import { concat, latin1, latin1Bytes } from "./bytes.ts";
+import { joined } from "../tensor/index.ts";
+import { latin1, latin1Bytes } from "./bytes.ts";
 import { type Png, type PngChunk, readPng, writePng } from "./png.ts";
 
 /** How much text a PNG's compressed chunks may inflate to, all of them together. */
@@ -67,8 +68,11 @@ const READERS: Readonly<Record<string, Reader | undefined>> = {
  */
 export function textChunk(keyword: string, text: string): PngChunk {
   const plain = latin1Bytes(text);
-  if (plain) return { type: "tEXt", data: concat(latin1Bytes(keyword)!, Uint8Array.of(0), plain) };
-  return { type: "iTXt", data: concat(latin1Bytes(keyword)!, new Uint8Array(5), new TextEncoder().encode(text)) };
+  if (plain) return { type: "tEXt", data: joined(Uint8Array, latin1Bytes(keyword)!, Uint8Array.of(0), plain) };
+  return {
+    type: "iTXt",
+    data: joined(Uint8Array, latin1Bytes(keyword)!, new Uint8Array(5), new TextEncoder().encode(text)),
+  };
 }
 
 /** The PNG with `text` under `keyword`, before its pixels, in place of what was there under that keyword. */

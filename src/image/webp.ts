@@ -1,4 +1,5 @@
-import { concat, latin1 } from "./bytes.ts";
+import { joined } from "../tensor/index.ts";
+import { latin1 } from "./bytes.ts";
 import { readUserComment } from "./exif.ts";
 
 /** WebP's container: RIFF chunks of a type, a length (low byte first) and data, padded to even (RFC 9649 §2). */
@@ -14,7 +15,8 @@ export function addWebpExif(webp: Uint8Array, tiff: Uint8Array, width: number, h
   size.writeUIntLE(width - 1, 4, 3);
   size.writeUIntLE(height - 1, 7, 3);
   const pixels = [...chunks(webp)].filter(({ type }) => type === "VP8 " || type === "VP8L");
-  const body = concat(
+  const body = joined(
+    Uint8Array,
     Buffer.from("WEBP"),
     chunk("VP8X", size),
     ...pixels.map(({ type, data }) => chunk(type, data)),
@@ -42,5 +44,5 @@ function chunk(type: string, data: Uint8Array): Uint8Array {
   const head = Buffer.alloc(8);
   head.write(type, "latin1");
   head.writeUInt32LE(data.length, 4);
-  return concat(head, data, new Uint8Array(data.length % 2));
+  return joined(Uint8Array, head, data, new Uint8Array(data.length % 2));
 }

@@ -1,5 +1,5 @@
 import type { Walk } from "../diffusion/index.ts";
-import { float32, InputError, sizeOf, type Tensor } from "../tensor/index.ts";
+import { float32, InputError, joined, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { Networks } from "./networks.ts";
 
 /** A picture to start from instead of noise alone, and what of it may change. */
@@ -64,7 +64,7 @@ export async function fromPicture({ picture, mask }: InitPicture, options: Begin
   if (!places) return { noise, initial, hold: () => {} };
 
   const around = await toLatents(masked(picture, mask));
-  if (inpaintingModel) return { noise, initial, beside: joined(places, around), hold: () => {} };
+  if (inpaintingModel) return { noise, initial, beside: joined(Float32Array, places, around), hold: () => {} };
   const kept = latents!;
   return {
     noise,
@@ -123,15 +123,4 @@ function masked(picture: Tensor<"float32">, mask: Tensor<"float32">): Tensor<"fl
     picture.shape,
     picture.data.map((v, i) => (mask.data[i % area]! < 0.5 ? v : 0.5)),
   );
-}
-
-/** One after another. */
-export function joined(...parts: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

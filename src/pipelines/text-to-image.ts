@@ -1,9 +1,9 @@
 import { guidanceApplies, guide, type Predict, rescaleGuidance } from "../diffusion/index.ts";
 import { pictureFromPixels } from "../image/picture.ts";
 import { guidanceEmbedding } from "../models/index.ts";
-import { createGenerator, float32, inTurns, int64, sizeOf, type Tensor } from "../tensor/index.ts";
+import { createGenerator, float32, inTurns, int64, joined, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";
-import { type Beginning, fromNoise, fromPicture, type InitPicture, joined, stepsSkipped } from "./beginning.ts";
+import { type Beginning, fromNoise, fromPicture, type InitPicture, stepsSkipped } from "./beginning.ts";
 import { createEstimate } from "./estimate.ts";
 import type { GenerateEvent } from "./events.ts";
 import type { Networks } from "./networks.ts";
@@ -187,7 +187,7 @@ async function guidedPrediction(
 ): Promise<Float32Array> {
   const { x, beside = new Float32Array(0), shape, timestep, words, timestepCond, progress } = look;
   const [, , height, width] = shape as [number, number, number, number];
-  const input = joined(x, beside);
+  const input = joined(Float32Array, x, beside);
   const ask = (batch: number, context: Tensor<"float32">) => {
     const sample = float32([batch, input.length / (height * width), height, width], repeated(input, batch));
     return networks.predict({ sample, timestep, words: context, timestepCond }, signal);
@@ -216,5 +216,5 @@ function repeated(x: Float32Array, count: number): Float32Array {
 }
 
 function stacked(a: Tensor<"float32">, b: Tensor<"float32">): Tensor<"float32"> {
-  return float32([2, ...a.shape.slice(1)], joined(a.data, b.data));
+  return float32([2, ...a.shape.slice(1)], joined(Float32Array, a.data, b.data));
 }

@@ -45,14 +45,17 @@ describe("interrupted: exit code 130, one message, no file and no process left",
     expect(await ends(host)).toBe(true);
   });
 
-  it("by SIGTERM: 143", async () => {
+  it.each([
+    ["SIGTERM", 143, ["inkling: terminated"]],
+    ["SIGHUP", 129, []],
+  ] as const)("by %s: %i", async (signal, code, said) => {
     const running = start([...endless, "--json", "-o", "pictures/"], work);
     await running.until('"type":"step"');
     const host = await inferenceProcess(running);
-    running.child.kill("SIGTERM");
+    running.child.kill(signal);
     const done = await running.finished;
-    expect(done.code).toBe(143);
-    expect(done.said).toEqual(["inkling: terminated"]);
+    expect(done.code).toBe(code);
+    expect(done.said).toEqual(said);
     expect(work.files("pictures")).toEqual([]);
     expect(await ends(host)).toBe(true);
   });

@@ -11,20 +11,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best && best.far <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
 }
 
-function sameLetters(a: string, b: string): boolean {
+/** Whether two words consist of the same letters, in any order. */
+export function sameLetters(a: string, b: string): boolean {
   const sorted = (text: string): string => [...text.toLowerCase()].sort().join("");
   return sorted(a) === sorted(b);
-}
-
-/**
- * The command that a one-word prompt was probably meant to be. Stricter than {@link nearest}: "beach" is a picture, not
- * a slip of "bench", so short names must have the very letters, in another order.
- */
-export function mistakenCommand(word: string, verbs: Iterable<string>): string | undefined {
-  for (const verb of verbs) {
-    const far = distance(word.toLowerCase(), verb);
-    if (sameLetters(word, verb)) return verb;
-    if (far > 0 && verb.length > 5 && far <= (verb.length >= 8 ? 2 : 1)) return verb;
-  }
-  return undefined;
 }
