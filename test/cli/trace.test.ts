@@ -180,7 +180,7 @@ describe("holds the reference's numbers", () => {
 
 it.each([
   ["Euler a", "karras"],
-  ["DPM++ 2M SDE", "exponential"],
+  ["DPM2 a", "exponential"],
   ["DPM adaptive", undefined],
 ])("can be walked again: %s", async (sampler, schedule) => {
   const traced = await trace([
