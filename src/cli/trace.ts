@@ -11,6 +11,9 @@ import { printPath } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
 import { wishOf } from "./settings.ts";
 
+/** Where the network was asked. */
+type Call = Pick<StepEvent, "timestep" | "sigma">;
+
 /** Draws one picture and writes what the events carried. */
 export async function trace(words: readonly string[], options: DrawingOptions, cli: Cli): Promise<void> {
   const { output = "inkling-trace.safetensors", overwrite } = options;
@@ -20,7 +23,7 @@ export async function trace(words: readonly string[], options: DrawingOptions, c
   const reporter = await createReporter({ quiet: options.quiet, count: 1 }, cli);
   for (const note of notes) reporter.note(note);
   const tensors: Record<string, Tensor> = {};
-  const steps: StepEvent[] = [];
+  const calls: Call[] = [];
   const metadata: Record<string, string> = { made_by: `inkling ${version()}` };
   await draw(
     {
@@ -29,7 +32,7 @@ export async function trace(words: readonly string[], options: DrawingOptions, c
       reporter,
       onEvent: (event) => {
         Object.assign(tensors, tensorsOf(event));
-        if (event.type === "step") steps.push(event);
+        if (event.type === "step") calls.push({ timestep: event.timestep, sigma: event.sigma });
       },
       onImage: async ({ settings }) => {
         metadata["settings"] = JSON.stringify(settings);
@@ -37,7 +40,7 @@ export async function trace(words: readonly string[], options: DrawingOptions, c
     },
     cli,
   );
-  await saveBytes(output, encodeSafetensors({ ...tensors, ...walked(steps, tensors) }, metadata), { overwrite });
+  await saveBytes(output, encodeSafetensors({ ...tensors, ...walked(calls, tensors) }, metadata), { overwrite });
   printPath(output, cli);
 }
 
@@ -45,10 +48,10 @@ export async function trace(words: readonly string[], options: DrawingOptions, c
  * Where the network was really asked. A sampler that decides its steps on its way was announced with a guess, and its
  * sigmas are those of its calls.
  */
-function walked(steps: readonly StepEvent[], announced: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  const timesteps = list(steps.map((step) => step.timestep));
+function walked(calls: readonly Call[], announced: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const timesteps = list(calls.map(({ timestep }) => timestep));
   const guessed = announced["timesteps"]?.data.join() !== timesteps.data.join();
-  return { timesteps, ...(guessed && { sigmas: list(steps.map((step) => step.sigma)) }) };
+  return { timesteps, ...(guessed && { sigmas: list(calls.map(({ sigma }) => sigma)) }) };
 }
 
 const list = (values: readonly number[]): Tensor => float32([values.length], values);

@@ -1,5 +1,7 @@
 import { basename, resolve } from "node:path";
-import { type CheckpointOptions, type PredictionType, predictionTypes } from "../weights/index.ts";
+// Not the room's index, which loads more: the command line refuses wrong settings before anything else.
+import { type PredictionType, predictionTypes } from "../configs/prediction.ts";
+import type { CheckpointOptions } from "../weights/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
 import { version } from "./version.ts";
 
