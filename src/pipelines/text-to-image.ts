@@ -1,7 +1,24 @@
-import { guidanceApplies, guide, type Predict, rescaleGuidance } from "../diffusion/index.ts";
+import {
+  brownianNoise,
+  type DrawNoise,
+  guidanceApplies,
+  guide,
+  type Predict,
+  rescaleGuidance,
+  type Walk,
+} from "../diffusion/index.ts";
 import { pictureFromPixels } from "../image/picture.ts";
 import { guidanceEmbedding } from "../models/index.ts";
-import { createGenerator, float32, inTurns, int64, joined, sizeOf, type Tensor } from "../tensor/index.ts";
+import {
+  createGenerator,
+  float32,
+  inTurns,
+  int64,
+  joined,
+  type NoiseSource,
+  sizeOf,
+  type Tensor,
+} from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";
 import { type Beginning, fromNoise, fromPicture, type InitPicture, stepsSkipped } from "./beginning.ts";
 import { createEstimate } from "./estimate.ts";
@@ -49,7 +66,7 @@ export async function* textToImage(
   for (let picture = 0; picture < settings.count; picture++) {
     const start = performance.now();
     const seed = seedOf(settings, picture);
-    const draw = noiseOf(settings, picture, shape);
+    const draw = noiseOf(settings, picture, shape, walk);
     const beginning: Beginning = tools.init
       ? await fromPicture(tools.init, { walk, shape, draw, networks, channels: tools.inputChannels, strength, signal })
       : fromNoise({ walk, draw });
@@ -122,12 +139,25 @@ function seedOf({ seed, noise }: ResolvedSettings, picture: number): number {
   return noise === "each" ? seed + picture : seed;
 }
 
-/** Draws standard normal noise of `shape` for one picture, again and again from one generator. */
-function noiseOf(settings: ResolvedSettings, picture: number, shape: readonly number[]): () => Float32Array {
-  const generator = createGenerator(settings.rng, seedOf(settings, picture));
-  if (settings.noise === "each") return () => generator.randn(shape);
+/**
+ * Draws standard normal noise of `shape` for one picture, again and again from one generator; noise for a stretch of levels
+ * comes from Brownian motion of the same seed.
+ */
+function noiseOf(settings: ResolvedSettings, picture: number, shape: readonly number[], { sigmas }: Walk): DrawNoise {
+  const seed = seedOf(settings, picture);
   const size = sizeOf(shape);
-  return () => generator.randn([settings.count, ...shape.slice(1)]).slice(picture * size, (picture + 1) * size);
+  const each = settings.noise === "each";
+  const from = (generator: NoiseSource) =>
+    each
+      ? generator.randn(shape)
+      : generator.randn([settings.count, ...shape.slice(1)]).slice(picture * size, (picture + 1) * size);
+  const generator = createGenerator(settings.rng, seed);
+  let brownian: ReturnType<typeof brownianNoise> | undefined;
+  return (stretch) => {
+    if (!stretch) return from(generator);
+    brownian ??= brownianNoise({ sigmas, seed, randn: (own) => from(createGenerator(settings.rng, own)) });
+    return brownian(stretch);
+  };
 }
 
 /** The embedding of the empty (or negative) prompt is needed where guidance compares with it at some step. */
