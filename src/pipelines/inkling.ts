@@ -5,7 +5,7 @@ import { clipTextConfig, unetConfig } from "../models/index.ts";
 import { type Device, explainFailure, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
-import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
+import { type CheckpointOptions, findNonFinite, openCheckpoint } from "../weights/index.ts";
 import type { InitPicture } from "./beginning.ts";
 import { modelDefaults } from "./defaults.ts";
 import type { GenerateEvent } from "./events.ts";
@@ -84,7 +84,7 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
     facts,
     runtime,
     reason: choice.reason,
-    networks: createNetworks(facts.checkpoint, runtime, onNote),
+    networks: createNetworks(facts.checkpoint, runtime, { onNote, findNonFinite }),
     tokenizer,
     resolve: (settings) => resolveSettings(settings, facts),
   };

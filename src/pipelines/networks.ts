@@ -14,7 +14,9 @@ import {
 import type { Runtime, Session } from "../runtime/index.ts";
 import { float32, InputError, inTurns, nextTurn, type Tensor, untilAborted, zeros } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
-import { type Checkpoint, checkWeights, findNonFinite, type ModelPart, type WeightStore } from "../weights/index.ts";
+// Not from the room's index: this file also runs in a page, which reads no files.
+import { checkWeights } from "../weights/check.ts";
+import type { Checkpoint, ModelPart, NonFinite, WeightStore } from "../weights/index.ts";
 import { decodeInTiles } from "./tiles.ts";
 
 /** Places of the latent. */
@@ -81,11 +83,19 @@ export function tiledByDefault({ height, width }: LatentSize): boolean {
   return height * width > TILED_AREA;
 }
 
-/**
- * Calls reject with an InputError when weights are missing, of a wrong shape, or not finite; `onNote` is told of weights
- * that nobody asks for.
- */
-export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote: (line: string) => void): Networks {
+export interface NetworksOptions {
+  /** Is told of weights that nobody asks for. */
+  readonly onNote?: (line: string) => void;
+  /** Looks through the weights where a network's output is not finite, to name the one at fault. Default: nobody looks. */
+  readonly findNonFinite?: (weights: WeightStore) => Promise<NonFinite | undefined>;
+}
+
+/** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
+export function createNetworks(
+  checkpoint: Pick<Checkpoint, "textEncoder" | "unet" | "vae" | "tokenizer">,
+  runtime: Runtime,
+  { onNote = () => {}, findNonFinite }: NetworksOptions = {},
+): Networks {
   const sessions = new Map<string, { readonly variant: string; readonly session: Session }>();
   const turns = new Map<string, Promise<unknown>>();
   const checked = new Set<ModelPart>();
@@ -164,7 +174,7 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
   return {
     async encodeText(ids, skip, signal) {
       const { last_hidden_state: hidden } = await run(text(skip), { input_ids: ids }, signal);
-      return finite(hidden, textEncoder, "text encoder");
+      return finite(hidden, textEncoder, "text encoder", findNonFinite);
     },
     async predict({ sample, timestep, words, timestepCond }, signal) {
       const [batch] = sample.shape as [number];
@@ -175,7 +185,7 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
       };
       if (timestepCond) feeds["timestep_cond"] = repeatRows(timestepCond, batch);
       const { out_sample: out } = await run(noisePredictor(sizeOfLast(sample)), feeds, signal);
-      return (await finite(out, unetPart, "U-Net")).data;
+      return (await finite(out, unetPart, "U-Net", findNonFinite)).data;
     },
     async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
@@ -187,7 +197,8 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
         latents.shape,
         latents.data.map((x) => x / factor),
       );
-      return finite(tiled ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled), vae, "VAE");
+      const image = tiled ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled);
+      return finite(image, vae, "VAE", findNonFinite);
     },
     async encode(pixels, signal) {
       const scale = pixelsPerPlace(vae);
@@ -195,7 +206,7 @@ export function createNetworks(checkpoint: Checkpoint, runtime: Runtime, onNote:
       const size = { height: height / scale, width: width / scale };
       const { mean, logvar, latents } = await run(encoderFor(size), { image: pixels }, signal);
       const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
-      return { mean: await finite(mean ?? latents, vae, "VAE"), deviation, factor: scalingFactor(vae) };
+      return { mean: await finite(mean ?? latents, vae, "VAE", findNonFinite), deviation, factor: scalingFactor(vae) };
     },
     async prepare(size, { skip, tiled, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
@@ -247,18 +258,31 @@ function weightsOf(store: WeightStore): (name: string) => Weight {
 }
 
 /** NaN never becomes a black picture: the first weight that is not finite is named instead. */
-async function finite(found: Tensor | undefined, part: ModelPart, network: string): Promise<Tensor<"float32">> {
+async function finite(
+  found: Tensor | undefined,
+  { weights }: ModelPart,
+  network: string,
+  findNonFinite: NetworksOptions["findNonFinite"],
+): Promise<Tensor<"float32">> {
   const { data } = found as Tensor<"float32">;
   let sum = 0;
   await inTurns(data.length, (from, to) => {
     for (let i = from; i < to; i++) sum += data[i]!;
   });
   if (Number.isFinite(sum)) return found as Tensor<"float32">;
-  const culprit = await findNonFinite(part.weights);
+  const culprit = await findNonFinite?.(weights);
+  const what = `The ${network} gave numbers that are not finite`;
+  const advice = "Try another sampler, fewer or more steps, or a lower guidance.";
+  const where = weights.describe();
+  if (culprit) {
+    throw new InputError(
+      `${what}: its weight "${culprit.name}" in ${where} holds ${culprit.value}. Get the file again.`,
+    );
+  }
   throw new InputError(
-    culprit
-      ? `The ${network} gave numbers that are not finite: its weight "${culprit.name}" in ${part.weights.describe()} holds ${culprit.value}. Get the file again.`
-      : `The ${network} gave numbers that are not finite (NaN or infinity), although its weights in ${part.weights.describe()} are all finite. Try another sampler, fewer or more steps, or a lower guidance.`,
+    findNonFinite
+      ? `${what} (NaN or infinity), although its weights in ${where} are all finite. ${advice}`
+      : `${what} (NaN or infinity). ${advice} Or its weights in ${where} are damaged: get them again.`,
   );
 }
 

@@ -1,4 +1,4 @@
-export { checkWeights, findNonFinite } from "./check.ts";
+export { checkWeights } from "./check.ts";
 export * from "./checkpoint.ts";
 export {
   encodeSafetensors,
@@ -10,6 +10,7 @@ export {
 } from "./files.ts";
 export type { JsonObject } from "./json.ts";
 export { type ModelPart, type NetworkConfig, openModelPart, type PartOptions } from "./model-part.ts";
+export { findNonFinite, type NonFinite } from "./non-finite.ts";
 export { type PredictionType, predictionTypes } from "./prediction.ts";
 export { openShardedWeights, openWeightFile, storeOf, type WeightStore } from "./store.ts";
 export { readTokenizer, type TokenizerFiles } from "./tokenizer.ts";

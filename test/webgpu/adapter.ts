@@ -7,6 +7,11 @@ import { float32 } from "../../src/tensor/index.ts";
 /** Debian's chromium brings a software adapter, which Vulkan's loader finds by this description. */
 const SOFTWARE = "/usr/lib/chromium/vk_swiftshader_icd.json";
 
+/** Lets Vulkan's loader find the software adapter, in this process and those it starts, unless told of another one. */
+export function nameAdapter(): void {
+  if (!process.env["VK_ICD_FILENAMES"] && existsSync(SOFTWARE)) process.env["VK_ICD_FILENAMES"] = SOFTWARE;
+}
+
 /**
  * A WebGPU runtime that refuses to place a node on the CPU. Takes the software adapter unless VK_ICD_FILENAMES names
  * another one.
@@ -14,7 +19,7 @@ const SOFTWARE = "/usr/lib/chromium/vk_swiftshader_icd.json";
  * @throws where there is no adapter: the suites fail then, they do not pass over it
  */
 export async function openAdapter(): Promise<Runtime> {
-  if (!process.env["VK_ICD_FILENAMES"] && existsSync(SOFTWARE)) process.env["VK_ICD_FILENAMES"] = SOFTWARE;
+  nameAdapter();
   const runtime = createNodeRuntime({ device: "webgpu", strict: true });
   const graph = new Graph("sum");
   graph.output("sum", add(graph.input("x", "float32", [1]), 1));

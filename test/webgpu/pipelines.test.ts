@@ -1,0 +1,28 @@
+import { afterAll, expect, test } from "vitest";
+import { load } from "../../src/pipelines/index.ts";
+import { createProcessRuntime } from "../../src/runtime/index.ts";
+import { drawnOf } from "../support/drawn.ts";
+import { path } from "../support/fixtures.ts";
+import { distinctRuns, expectRun } from "../support/pipelines.ts";
+import { nameAdapter } from "./adapter.ts";
+import { runLimits } from "./tolerances.ts";
+
+nameAdapter();
+
+/**
+ * As `load` starts one for "webgpu", but told to fail rather than place a node on the CPU: that it draws means that
+ * every node of every network ran on the device. One for all checkpoints, which share programs.
+ */
+const runtime = createProcessRuntime({ device: "webgpu", strict: true });
+const starting = Promise.resolve({ runtime, choice: { device: "webgpu", works: true, reason: "as asked" } as const });
+afterAll(() => runtime.close());
+
+const runs = distinctRuns();
+
+test.each(runs.map((r) => [`${r.checkpoint} ${r.run.run}`, r] as const))("%s", async (_, { checkpoint, run }) => {
+  const inkling = await load(path("checkpoints", checkpoint), { starting });
+  expect(inkling.device).toBe("webgpu");
+  await expectRun((settings, i) => drawnOf(inkling.stream(settings), i), checkpoint, run, runLimits);
+});
+
+test("epsilon and v, with and without guidance", () => expect(runs.length).toBeGreaterThanOrEqual(4));
