@@ -1,15 +1,8 @@
 /** What runs inside the page: graphs and feeds come from the server that served it, outputs go back to the test. */
+import type { GenerateSettings } from "../../src/pipelines/settings.ts";
 import { createWebRuntime, type Session } from "../../src/runtime/web.ts";
-import { type DType, type Tensor, viewBytes } from "../../src/tensor/index.ts";
-
-/** A tensor as JSON can carry it: its bytes in base64. */
-export interface Packed {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly data: string;
-}
-
-export type PackedTensors = Readonly<Record<string, Packed>>;
+import { createDrawing, type Drawing, type PackedDrawn, type PageFacts } from "./drawing.ts";
+import { mapValues, type PackedTensors, pack, unpack } from "./packed.ts";
 
 /** Where a graph lies, and what it says of its weights. */
 export interface PageModel {
@@ -22,6 +15,7 @@ export interface PageModel {
 
 const runtime = createWebRuntime({ device: "webgpu", strict: true });
 let kept: { readonly address: string; readonly session: Session } | undefined;
+let drawing: { readonly name: string; readonly it: Drawing } | undefined;
 
 const inPage = {
   /** What the adapter is, or nothing where there is none. */
@@ -30,15 +24,32 @@ const inPage = {
     return (await gpu?.requestAdapter())?.info.description;
   },
 
-  async run({ address, ...model }: PageModel, feeds: PackedTensors): Promise<PackedTensors> {
-    if (kept?.address !== address) {
+  async run(model: PageModel, feeds: PackedTensors): Promise<PackedTensors> {
+    if (kept?.address !== model.address) {
       await kept?.session.release();
       kept = undefined;
-      const bytes = new Uint8Array(await (await fetch(address)).arrayBuffer());
-      kept = { address, session: await runtime.createSession({ ...model, bytes }) };
+      kept = { address: model.address, session: await runtime.createSession(await fetched(model)) };
     }
     const outputs = await kept.session.run(mapValues(feeds, unpack));
     return mapValues(outputs, pack);
+  },
+
+  /** Why a session cannot be made of a graph, or nothing where it can. */
+  async refusal(model: PageModel, strict: boolean): Promise<string | undefined> {
+    const other = createWebRuntime({ device: "webgpu", strict });
+    try {
+      await other.createSession(await fetched(model));
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    } finally {
+      await other.close();
+    }
+  },
+
+  async draw(facts: PageFacts, settings: GenerateSettings, picture: number): Promise<PackedDrawn> {
+    if (drawing?.name !== facts.name) drawing = { name: facts.name, it: createDrawing(facts, runtime) };
+    return await drawing.it.draw(settings, picture);
   },
 };
 
@@ -46,22 +57,6 @@ export type InPage = typeof inPage;
 
 Object.assign(globalThis, { inPage });
 
-function mapValues<A, B>(record: Readonly<Record<string, A>>, change: (a: A) => B): Record<string, B> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
-}
-
-function pack({ dtype, shape, data }: Tensor): Packed {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return { dtype, shape, data: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")) };
-}
-
-function unpack({ dtype, shape, data }: Packed): Tensor {
-  return {
-    dtype,
-    shape,
-    data: viewBytes(
-      dtype,
-      Uint8Array.from(atob(data), (c) => c.charCodeAt(0)),
-    ),
-  };
+async function fetched({ address, ...about }: PageModel) {
+  return { ...about, bytes: new Uint8Array(await (await fetch(address)).arrayBuffer()) };
 }

@@ -15,13 +15,17 @@ export async function webgpuCases(weight?: StageOptions["weight"]): Promise<Grap
     // Checkpoints may share a VAE: graph and place of the weights are the same then.
     const known = new Set(cases.map(({ model }) => Buffer.from(model.bytes).toString("latin1")));
     const more = onceEach(stages.cases).filter((c) => !known.has(Buffer.from(c.model.bytes).toString("latin1")));
-    // Odd sizes need programs of their own, which take the longest to compile: one U-Net stands for all.
+    // For time alone: odd sizes need programs of their own, which a software adapter takes the longest to compile (ten
+    // seconds and more each). The first U-Net stands for all; on the CPU every one runs at its odd sizes.
     cases.push(...more.filter((c) => cases.length === 0 || !isOdd(c)));
   }
   return [...moduleCases(lowerings.webgpu), ...cases];
 }
 
-/** Of the large networks only what the first feeds give. */
+/**
+ * Of the large networks only what the first feeds give. For time alone: further feeds are further numbers in the same
+ * programs, at seconds a run, and whole runs (pipelines.test.ts) feed the same networks many more.
+ */
 function onceEach(cases: readonly GraphCase[]): GraphCase[] {
   const firsts = new Map<OnnxModel, GraphCase>();
   return cases.filter((c) => {

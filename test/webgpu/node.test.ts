@@ -3,9 +3,11 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { caseRunner, expectCase, type GraphCase } from "../support/cases.ts";
 import { openAdapter } from "./adapter.ts";
 import { webgpuCases } from "./cases.ts";
+import { unsupported } from "./refused.ts";
 import { tolerances } from "./tolerances.ts";
 
 const runner = caseRunner(await openAdapter());
@@ -25,6 +27,12 @@ test("the U-Nets have no node on the CPU", async () => {
   const nodes = await countNodes(smallest);
   expect(nodes.get("WebGpuExecutionProvider")).toBeGreaterThan(100);
   expect(nodes.get("CPUExecutionProvider") ?? 0).toBe(0);
+});
+
+test("strict refuses what would end up on the CPU", async () => {
+  const make = (strict: boolean) => createNodeRuntime({ device: "webgpu", strict }).createSession(unsupported());
+  await (await make(false)).release();
+  await expect(make(true)).rejects.toThrow(/fallback to CPU EP/);
 });
 
 /**
