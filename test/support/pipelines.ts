@@ -177,4 +177,5 @@ export function distinctRuns(): RunOf[] {
 
 const isFromPicture = ({ pipeline }: Run): boolean => /Img2Img|Inpaint/.test(pipeline);
 
-const work = ({ steps_run, height, width }: Run): number => steps_run * height * width;
+/** What a run costs, in no unit. */
+export const work = ({ steps_run, height, width }: Run): number => steps_run * height * width;
