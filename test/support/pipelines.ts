@@ -151,8 +151,9 @@ export interface RunOf {
 
 /**
  * One run from a text for each kind of checkpoint: what its U-Net predicts, whether it takes the guidance as an input,
- * and whether it was distilled to do without (trailing timesteps). Of each kind the least work whose picture is kept
- * unrounded: a slow device need not repeat what the CPU's suite says of samplers and sizes.
+ * whether it was distilled to do without (trailing timesteps), how it projects into its transformers, whether it has a
+ * middle. Of each kind the least work, if possible with its picture unrounded: a slow device need not repeat what the
+ * CPU's suite says of samplers and sizes.
  */
 export function distinctRuns(): RunOf[] {
   const least = new Map<string, RunOf>();
@@ -164,16 +165,20 @@ export function distinctRuns(): RunOf[] {
       scheduler["prediction_type"] ?? "epsilon",
       typeof unet["time_cond_proj_dim"],
       scheduler["timestep_spacing"] === "trailing",
+      unet["use_linear_projection"] ?? false,
+      unet["mid_block_type"] === null,
     ]);
     for (const run of runsOf(checkpoint)) {
       if (!run.prompt || isFromPicture(run)) continue;
       const known = least.get(kind);
-      if (known && work(known.run) <= work(run)) continue;
-      if (resultOf(checkpoint, run).has("image")) least.set(kind, { checkpoint, run });
+      if (!known || cost(checkpoint, run) < cost(known.checkpoint, known.run)) least.set(kind, { checkpoint, run });
     }
   }
   return [...least.values()];
 }
+
+/** Runs that keep their picture in 8 bits only come after all others. */
+const cost = (checkpoint: string, run: Run): number => work(run) + (resultOf(checkpoint, run).has("image") ? 0 : 1e12);
 
 const isFromPicture = ({ pipeline }: Run): boolean => /Img2Img|Inpaint/.test(pipeline);
 
