@@ -59,6 +59,13 @@ module.exports = {
       to: { path: "^src/cli/commands/", pathNot: "^src/cli/commands/$1\\.ts$" },
     },
     { name: "no-cycles", severity: "error", from: { path: "^src/" }, to: { circular: true } },
+    {
+      name: "no-file-that-nobody-reaches",
+      comment: "From the entrances: the package's exports, the launcher, the inference process.",
+      severity: "error",
+      from: { path: "^src/(index|[^/]+/index|runtime/(host|web))\\.ts$" },
+      to: { path: "^src/", pathNot: "^src/(index|cli/index|runtime/(host|web))\\.ts$", reachable: false },
+    },
     { name: "no-orphans", severity: "error", from: { orphan: true, path: "^src/", pathNot: "\\.d\\.ts$" }, to: {} },
   ],
   options: {

@@ -1,4 +1,5 @@
 import type { Level } from "./level.ts";
+import { combine } from "./vector.ts";
 
 /** The stochasticity of Karras et al. (2022), § 4; off by default. */
 export interface Churn {
@@ -18,4 +19,21 @@ export function churned(level: Level, steps: number, options: Churn): { level: L
   if (sChurn === 0 || sigma < sTmin || sigma > sTmax) return { level, up: 0 };
   const hat = sigma * (1 + Math.min(sChurn / steps, Math.SQRT2 - 1));
   return { level: { alpha, sigma: hat }, up: sNoise * Math.sqrt(hat ** 2 - sigma ** 2) };
+}
+
+export interface Stirring extends Churn {
+  /** Draw noise for the churn; some of diffusers' classes have none. */
+  draws?: boolean;
+}
+
+/** `x` with the churn's noise stirred in, and the level that it then lies at. Draws also where the weight is 0. */
+export function stirred(
+  x: Float32Array,
+  level: Level,
+  steps: number,
+  noise: () => Float32Array,
+  options: Stirring,
+): { x: Float32Array; level: Level } {
+  const hat = churned(level, steps, options);
+  return { x: options.draws === false ? x : combine([1, x], [hat.up, noise()]), level: hat.level };
 }

@@ -1,24 +1,20 @@
-import { type Churn, churned } from "../churn.ts";
+import { type Stirring, stirred } from "../churn.ts";
 import { exploding } from "../level.ts";
 import type { Journey, Walker } from "../sampler.ts";
-import { combine, follow, slope } from "../vector.ts";
-
-export interface Dpm2Options extends Churn {
-  /** Draw noise for the churn; diffusers' class has none. */
-  draws?: boolean;
-}
+import { follow, slope } from "../vector.ts";
 
 /**
  * The midpoint method in log sigma, after DPM-Solver-2 (Lu et al. 2022, algorithm 1) with the churn of Karras et al.
  * Two calls a step, one for the last.
  */
-export function* dpm2(journey: Journey, options: Dpm2Options = {}): Walker {
+export function* dpm2(journey: Journey, options: Stirring = {}): Walker {
   const { levels, noise } = journey;
   let { x } = journey;
   for (let step = 0; step < levels.length - 1; step++) {
     const next = levels[step + 1]!;
-    const { level: hat, up } = churned(levels[step]!, levels.length - 1, options);
-    if (options.draws !== false) x = combine([1, x], [up, noise()]);
+    const start = stirred(x, levels[step]!, levels.length - 1, noise, options);
+    const hat = start.level;
+    x = start.x;
     const first = yield { x, level: hat, step };
     let d = slope(x, first.x0, hat.sigma);
     if (next.sigma > 0) {

@@ -96,14 +96,6 @@ export function gather(table: Value, ids: Value): Value {
   );
 }
 
-/** Repeats x along dimensions of length 1 to fill `shape`. */
-export function expand(x: Value, like: Value, shape: Shape): Value {
-  return emit("Expand", [x, emit("Shape", [like], { dtype: "int64", shape: [like.shape.length] })], {
-    dtype: x.dtype,
-    shape,
-  });
-}
-
 /** Nearest-neighbour resize of [B, C, H, W] to [B, C, …size], as torch.nn.functional.interpolate: floor(i · in / out). */
 export function resizeNearest(x: Value, size: readonly [number, number]): Value {
   if (x.shape.length !== 4)
