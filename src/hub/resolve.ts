@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../tensor/index.ts";
 import { cacheFolder, type Environment, findSnapshot } from "./cache.ts";
-import { EMBEDDED, type KnownModel, knownModel, MODELS } from "./models.ts";
+import { embeddedModel, type KnownModel, knownModel, MODELS, type ModelKind } from "./models.ts";
 import { nearest } from "./nearest.ts";
 
 /** Where a model lies on this machine. */
@@ -21,21 +21,27 @@ export interface ResolvedModel {
  * Finds a model on this machine; nothing is downloaded.
  *
  * @param name a short name (see MODELS), a path, or a repository "organisation/name" that the Hugging Face cache holds;
- *   the embedded model where it is left out. A folder that bears a short name is reached as "./name".
+ *   the embedded model of the kind where it is left out. A folder that bears a short name is reached as "./name".
  * @param env the environment's variables: HF_HOME, HF_HUB_CACHE, HOME
+ * @param kind what it has to be able to do
  * @throws InputError saying where it can be had, or what was probably meant
  */
-export async function resolveModel(name: string | undefined, env: Environment): Promise<ResolvedModel> {
-  const known = knownModel(name ?? EMBEDDED);
+export async function resolveModel(
+  name: string | undefined,
+  env: Environment,
+  kind: ModelKind = "checkpoint",
+): Promise<ResolvedModel> {
+  const known = name === undefined ? embeddedModel(kind) : knownModel(name);
   if (known) {
+    if (known.kind !== kind) throw otherKind(known, kind);
     const found = await find(known, env);
     if (found) return found;
-    throw known.name === EMBEDDED ? embeddedMissing() : notHere(known.name, known.repositories, env);
+    throw known.embedded ? embeddedMissing(known.embedded) : notHere(known.name, known.repositories, env);
   }
   const given = name!;
   const path = resolve(given.replace(/^~(?=$|[/\\])/, env["HOME"] ?? "~"));
   if (given !== "" && (await exists(path))) return { name: given, path, source: "path" };
-  if (!isRepository(given)) throw unknown(given, path);
+  if (!isRepository(given)) throw unknown(given, path, kind);
   const snapshot = await findSnapshot(given, cacheFolder(env));
   const inside = snapshot && (await modelIn(snapshot));
   if (inside) return { name: given, path: inside, source: "cache", repository: given };
@@ -53,9 +59,12 @@ export function listModels(env: Environment): Promise<readonly ListedModel[]> {
   return Promise.all(MODELS.map(async (model) => ({ ...model, found: await find(model, env) })));
 }
 
-async function find({ name, repositories }: KnownModel, env: Environment): Promise<ResolvedModel | undefined> {
-  if (name === EMBEDDED) {
-    const path = embeddedFolder();
+async function find(
+  { name, repositories, embedded }: KnownModel,
+  env: Environment,
+): Promise<ResolvedModel | undefined> {
+  if (embedded) {
+    const path = embeddedFolder(embedded);
     return (await isModelFolder(path)) ? { name, path, source: "embedded" } : undefined;
   }
   for (const repository of repositories) {
@@ -67,8 +76,8 @@ async function find({ name, repositories }: KnownModel, env: Environment): Promi
 }
 
 /** Two levels above this file, both in src/ and in dist/. */
-function embeddedFolder(): string {
-  return fileURLToPath(new URL(`../../models/${EMBEDDED}`, import.meta.url));
+function embeddedFolder(folder: string): string {
+  return fileURLToPath(new URL(`../../models/${folder}`, import.meta.url));
 }
 
 /** What a snapshot holds: itself where it is a model's folder, or the one file in it. */
@@ -106,16 +115,35 @@ function notHere(name: string, repositories: readonly string[], env: Environment
   );
 }
 
-function embeddedMissing(): InputError {
-  return new InputError(`The embedded model is missing from ${embeddedFolder()}. Install the package again.`);
+function embeddedMissing(folder: string): InputError {
+  return new InputError(`The embedded model is missing from ${embeddedFolder(folder)}. Install the package again.`);
 }
 
-function unknown(name: string, path: string): InputError {
+/** What is said of a model that another command takes. */
+const USES: Readonly<Record<ModelKind, string>> = {
+  checkpoint: "draws pictures",
+  vae: "decodes latents",
+  gpt2: "writes prompts",
+  clip: "compares pictures with words",
+  captioner: "describes pictures",
+};
+
+function otherKind({ name, kind }: KnownModel, wanted: ModelKind): InputError {
+  return new InputError(
+    `"${name}" ${USES[kind]}; wanted is a model that ${USES[wanted]}: ${namesOf(wanted).join(", ")}.`,
+  );
+}
+
+function namesOf(kind: ModelKind): string[] {
+  return MODELS.filter((model) => model.kind === kind).map(({ name }) => name);
+}
+
+function unknown(name: string, path: string, kind: ModelKind): InputError {
   if (/[/\\]|\.(safetensors|ckpt|bin|pt)$/.test(name)) return new InputError(`There is no file or folder ${path}.`);
-  const names = MODELS.map((model) => model.name);
+  const names = namesOf(kind);
   const near = nearest(
     name,
-    MODELS.flatMap((model) => [model.name, ...(model.aliases ?? [])]),
+    MODELS.flatMap((model) => (model.kind === kind ? [model.name, ...(model.aliases ?? [])] : [])),
   );
   const hint = near ? `Did you mean "${near}"?` : `Known names: ${names.join(", ")}.`;
   return new InputError(
