@@ -13,6 +13,16 @@ export interface ScaledWeight {
   readonly scale: StoredTensor;
 }
 
+/** Finds a parameter's place in the files by its name; 8-bit weights come with the scale that is stored beside them. */
+export function weightsOf(store: { get(name: string): StoredTensor | undefined }): (name: string) => Weight {
+  return (name) => {
+    const values = store.get(name);
+    if (!values) throw new Error(`There is no weight "${name}".`);
+    const scale = store.get(`${name}.scale`);
+    return scale ? { values, scale } : values;
+  };
+}
+
 /** A graph ready for the runtime. The weights are not inside: it refers to files that lie below `folder`. */
 export interface OnnxModel {
   readonly name: string;

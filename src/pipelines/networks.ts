@@ -1,4 +1,4 @@
-import { type Graph, lower, lowerings, toOnnx, type Weight } from "../graph/index.ts";
+import type { Graph } from "../graph/index.ts";
 import {
   clipText,
   clipTextConfig,
@@ -11,12 +11,11 @@ import {
   vaeDecoder,
   vaeEncoder,
 } from "../models/index.ts";
-import type { Runtime, Session } from "../runtime/index.ts";
-import { float32, InputError, inTurns, nextTurn, type Tensor, untilAborted, zeros } from "../tensor/index.ts";
+import type { Runtime } from "../runtime/index.ts";
+import { float32, type Tensor, zeros } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
-// Not from the room's index: this file also runs in a page, which reads no files.
-import { checkWeights } from "../weights/check.ts";
-import type { Checkpoint, ModelPart, NonFinite, WeightStore } from "../weights/index.ts";
+import type { Checkpoint, ModelPart } from "../weights/index.ts";
+import { createSessions, type Network, type SessionsOptions } from "./sessions.ts";
 import { decodeInTiles } from "./tiles.ts";
 
 /** Places of the latent. */
@@ -64,17 +63,6 @@ export interface EncodedPicture {
   readonly factor: number;
 }
 
-/** What a session is made of. */
-interface Network {
-  readonly name: string;
-  /** What it was built for; one variant of a network is held at a time. */
-  readonly variant: string;
-  readonly part: ModelPart;
-  /** The graph asks for a part of the weights only: more is no cause for a remark. */
-  readonly partial?: boolean;
-  build(): Graph;
-}
-
 /** From more places than this on, a picture is decoded in tiles unless told otherwise: a decoder's memory grows with it. */
 const TILED_AREA = 128 * 128;
 
@@ -83,69 +71,16 @@ export function tiledByDefault({ height, width }: LatentSize): boolean {
   return height * width > TILED_AREA;
 }
 
-export interface NetworksOptions {
-  /** Is told of weights that nobody asks for. */
-  readonly onNote?: (line: string) => void;
-  /** Looks through the weights where a network's output is not finite, to name the one at fault. Default: nobody looks. */
-  readonly findNonFinite?: (weights: WeightStore) => Promise<NonFinite | undefined>;
-}
+/** What may help where a network's numbers run away although its weights are in order. */
+const ADVICE = "Try another sampler, fewer or more steps, or a lower guidance.";
 
 /** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
 export function createNetworks(
   checkpoint: Pick<Checkpoint, "textEncoder" | "unet" | "vae" | "tokenizer">,
   runtime: Runtime,
-  { onNote = () => {}, findNonFinite }: NetworksOptions = {},
+  options: SessionsOptions = {},
 ): Networks {
-  const sessions = new Map<string, { readonly variant: string; readonly session: Session }>();
-  const turns = new Map<string, Promise<unknown>>();
-  const checked = new Set<ModelPart>();
-
-  /** The session of a network; what it holds for another variant makes room. Callers for one network take turns. */
-  function open(network: Network, signal?: AbortSignal): Promise<Session> {
-    const { name, variant } = network;
-    const work = async (): Promise<Session> => {
-      const known = sessions.get(name);
-      if (known?.variant === variant && !known.session.ended) return known.session;
-      sessions.delete(name);
-      await known?.session.release();
-      const session = await create(network, signal);
-      sessions.set(name, { variant, session });
-      return session;
-    };
-    const next = (turns.get(name) ?? Promise.resolve()).then(work, work);
-    turns.set(name, next);
-    return untilAborted(next, signal);
-  }
-
-  /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
-  async function create({ part, partial, build }: Network, signal?: AbortSignal): Promise<Session> {
-    signal?.throwIfAborted();
-    await nextTurn();
-    const graph = build();
-    if (!checked.has(part)) {
-      const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
-      checkWeights(part, wanted, { partial }).forEach(onNote);
-      if (!partial) checked.add(part);
-    }
-    await nextTurn();
-    const lowered = lower(graph, lowerings[runtime.device]);
-    await nextTurn();
-    const model = toOnnx(lowered, weightsOf(part.weights));
-    await nextTurn();
-    return runtime.createSession(model, { signal });
-  }
-
-  async function run(
-    network: Network,
-    feeds: Record<string, Tensor>,
-    signal?: AbortSignal,
-  ): Promise<Record<string, Tensor>> {
-    let session = await open(network, signal);
-    // Between here and there a run of another size may have taken its place.
-    while (session.ended) session = await open(network, signal);
-    return session.run(feeds, { signal });
-  }
-
+  const { open, run, finite } = createSessions(runtime, { ...options, advice: ADVICE });
   const { textEncoder, unet: unetPart, vae } = checkpoint;
   const { maxLength: tokens } = readTokenizerConfig(checkpoint.tokenizer);
   const text = (skip: number): Network => ({
@@ -168,13 +103,14 @@ export function createNetworks(
     partial: true,
     build,
   });
+  const decoded = { name: "VAE", part: vae };
   const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => encoder(vae, size));
   const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => decoder(vae, size));
 
   return {
     async encodeText(ids, skip, signal) {
       const { last_hidden_state: hidden } = await run(text(skip), { input_ids: ids }, signal);
-      return finite(hidden, textEncoder, "text encoder", findNonFinite);
+      return finite(hidden, { name: "text encoder", part: textEncoder });
     },
     async predict({ sample, timestep, words, timestepCond }, signal) {
       const [batch] = sample.shape as [number];
@@ -185,7 +121,7 @@ export function createNetworks(
       };
       if (timestepCond) feeds["timestep_cond"] = repeatRows(timestepCond, batch);
       const { out_sample: out } = await run(noisePredictor(sizeOfLast(sample)), feeds, signal);
-      return (await finite(out, unetPart, "U-Net", findNonFinite)).data;
+      return (await finite(out, { name: "U-Net", part: unetPart })).data;
     },
     async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
@@ -198,7 +134,7 @@ export function createNetworks(
         latents.data.map((x) => x / factor),
       );
       const image = tiled ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled);
-      return finite(image, vae, "VAE", findNonFinite);
+      return finite(image, decoded);
     },
     async encode(pixels, signal) {
       const scale = pixelsPerPlace(vae);
@@ -206,7 +142,7 @@ export function createNetworks(
       const size = { height: height / scale, width: width / scale };
       const { mean, logvar, latents } = await run(encoderFor(size), { image: pixels }, signal);
       const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
-      return { mean: await finite(mean ?? latents, vae, "VAE", findNonFinite), deviation, factor: scalingFactor(vae) };
+      return { mean: await finite(mean ?? latents, decoded), deviation, factor: scalingFactor(vae) };
     },
     async prepare(size, { skip, tiled, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
@@ -246,44 +182,6 @@ function encoder(vae: ModelPart, size: LatentSize): Graph {
   return isTiny(vae)
     ? taesdEncoder(taesdConfig(vae.config, vae.configFile), size)
     : vaeEncoder(vaeConfig(vae.config, vae.configFile), size);
-}
-
-/** A parameter's place in the files; 8-bit weights come with the scale that is stored beside them. */
-function weightsOf(store: WeightStore): (name: string) => Weight {
-  return (name) => {
-    const values = store.get(name)!;
-    const scale = store.get(`${name}.scale`);
-    return scale ? { values, scale } : values;
-  };
-}
-
-/** NaN never becomes a black picture: the first weight that is not finite is named instead. */
-async function finite(
-  found: Tensor | undefined,
-  { weights }: ModelPart,
-  network: string,
-  findNonFinite: NetworksOptions["findNonFinite"],
-): Promise<Tensor<"float32">> {
-  const { data } = found as Tensor<"float32">;
-  let sum = 0;
-  await inTurns(data.length, (from, to) => {
-    for (let i = from; i < to; i++) sum += data[i]!;
-  });
-  if (Number.isFinite(sum)) return found as Tensor<"float32">;
-  const culprit = await findNonFinite?.(weights);
-  const what = `The ${network} gave numbers that are not finite`;
-  const advice = "Try another sampler, fewer or more steps, or a lower guidance.";
-  const where = weights.describe();
-  if (culprit) {
-    throw new InputError(
-      `${what}: its weight "${culprit.name}" in ${where} holds ${culprit.value}. Get the file again.`,
-    );
-  }
-  throw new InputError(
-    findNonFinite
-      ? `${what} (NaN or infinity), although its weights in ${where} are all finite. ${advice}`
-      : `${what} (NaN or infinity). ${advice} Or its weights in ${where} are damaged: get them again.`,
-  );
 }
 
 /** The last two dimensions. */

@@ -1,0 +1,123 @@
+import { type Graph, lower, lowerings, toOnnx, weightsOf } from "../graph/index.ts";
+import type { Runtime, Session } from "../runtime/index.ts";
+import { InputError, inTurns, nextTurn, type Tensor, untilAborted } from "../tensor/index.ts";
+// Not from the room's index: this file also runs in a page, which reads no files.
+import { checkWeights } from "../weights/check.ts";
+import type { ModelPart, NonFinite, WeightStore } from "../weights/index.ts";
+
+/** What a session is made of. */
+export interface Network {
+  readonly name: string;
+  /** What it was built for; one variant of a network is held at a time. */
+  readonly variant: string;
+  readonly part: ModelPart;
+  /** The graph asks for a part of the weights only: more is no cause for a remark. */
+  readonly partial?: boolean;
+  build(): Graph;
+}
+
+export interface SessionsOptions {
+  /** Is told of weights that nobody asks for. */
+  readonly onNote?: (line: string) => void;
+  /** Looks through the weights where a network's output is not finite, to name the one at fault. Default: nobody looks. */
+  readonly findNonFinite?: (weights: WeightStore) => Promise<NonFinite | undefined>;
+  /** What to try where the weights are in order and the numbers are not. */
+  readonly advice?: string;
+}
+
+/** Networks on a runtime. A session is made when its network is first asked, and kept for the next time. */
+export interface Sessions {
+  /** Loads a network ahead. */
+  open(network: Network, signal?: AbortSignal): Promise<void>;
+  run(network: Network, feeds: Record<string, Tensor>, signal?: AbortSignal): Promise<Record<string, Tensor>>;
+  /** NaN never becomes a picture or a score: an InputError names the first weight that is not finite instead. */
+  finite(found: Tensor | undefined, network: Pick<Network, "name" | "part">): Promise<Tensor<"float32">>;
+  /** Gives the memory back; a network that is asked again is loaded again. */
+  release(): Promise<void>;
+}
+
+/** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
+export function createSessions(
+  runtime: Runtime,
+  { onNote = () => {}, findNonFinite, advice }: SessionsOptions = {},
+): Sessions {
+  const sessions = new Map<string, { readonly variant: string; readonly session: Session }>();
+  const turns = new Map<string, Promise<unknown>>();
+  const checked = new Set<ModelPart>();
+
+  /** The session of a network; what it holds for another variant makes room. Callers for one network take turns. */
+  function open(network: Network, signal?: AbortSignal): Promise<Session> {
+    const { name, variant } = network;
+    const work = async (): Promise<Session> => {
+      const known = sessions.get(name);
+      if (known?.variant === variant && !known.session.ended) return known.session;
+      sessions.delete(name);
+      await known?.session.release();
+      const session = await create(network, signal);
+      sessions.set(name, { variant, session });
+      return session;
+    };
+    const next = (turns.get(name) ?? Promise.resolve()).then(work, work);
+    turns.set(name, next);
+    return untilAborted(next, signal);
+  }
+
+  /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
+  async function create({ part, partial, build }: Network, signal?: AbortSignal): Promise<Session> {
+    signal?.throwIfAborted();
+    await nextTurn();
+    const graph = build();
+    if (!checked.has(part)) {
+      const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
+      checkWeights(part, wanted, { partial }).forEach(onNote);
+      if (!partial) checked.add(part);
+    }
+    await nextTurn();
+    const lowered = lower(graph, lowerings[runtime.device]);
+    await nextTurn();
+    const model = toOnnx(lowered, weightsOf(part.weights));
+    await nextTurn();
+    return runtime.createSession(model, { signal });
+  }
+
+  return {
+    async open(network, signal) {
+      await open(network, signal);
+    },
+    async run(network, feeds, signal) {
+      let session = await open(network, signal);
+      // Between here and there a run of another size may have taken its place.
+      while (session.ended) session = await open(network, signal);
+      return session.run(feeds, { signal });
+    },
+    async finite(found, { name, part: { weights } }) {
+      if (await allFinite(found as Tensor<"float32">)) return found as Tensor<"float32">;
+      const where = weights.describe();
+      const what = `The ${name} gave numbers that are not finite`;
+      const culprit = await findNonFinite?.(weights);
+      if (culprit) {
+        throw new InputError(
+          `${what}: its weight "${culprit.name}" in ${where} holds ${culprit.value}. Get the file again.`,
+        );
+      }
+      const weighed = findNonFinite
+        ? [`${what} (NaN or infinity), although its weights in ${where} are all finite.`, advice]
+        : [`${what} (NaN or infinity).`, advice, `Its weights in ${where} may be damaged: get them again.`];
+      throw new InputError(weighed.filter(Boolean).join(" "));
+    },
+    async release() {
+      for (const [name, { session }] of [...sessions]) {
+        sessions.delete(name);
+        await session.release();
+      }
+    },
+  };
+}
+
+async function allFinite({ data }: Tensor<"float32">): Promise<boolean> {
+  let sum = 0;
+  await inTurns(data.length, (from, to) => {
+    for (let i = from; i < to; i++) sum += data[i]!;
+  });
+  return Number.isFinite(sum);
+}
