@@ -93,15 +93,10 @@ function draw(generator: CpuGenerator, name: string, args: number[]): ArrayLike<
     case "normal":
       return generator.randn(n).map((z) => args[0]! + args[1]! * z);
     case "exponential":
-      return exponential(generator, n, args[0]);
+      return generator.exponential(n).map((e) => e / args[0]!);
     default:
       throw new Error(`mixed.json has the unknown operation ${name}.`);
   }
-}
-
-/** The inverse of the distribution function at one 53-bit uniform a number. */
-function exponential(generator: CpuGenerator, n: number, rate = 1): Float32Array {
-  return Float32Array.from(generator.rand(n, "float64"), (u) => -Math.log1p(-u) / rate);
 }
 
 describe("draws of all kinds from one CPU generator", () => {
@@ -136,12 +131,7 @@ describe("what pipelines draw", () => {
 
   test.each(labels)("%s: indices by probability", (label) => {
     const generator = new CpuGenerator(seedOf(label));
-    // Without replacement, one draw is the index of the largest p / e, e exponential.
-    const pick = (p: number[]) => {
-      const e = exponential(generator, p.length);
-      const ratios = p.map((x, i) => Math.fround(Math.fround(x) / e[i]!));
-      return ratios.indexOf(Math.max(...ratios));
-    };
+    const pick = (p: number[]) => generator.multinomial(Float32Array.from(p))[0]!;
     const indices = need(flows, `${label}.multinomial`);
     const got = Array.from({ length: sizeOf(indices.shape) }, () => pick([0.1, 0.2, 0.3, 0.15, 0.25]));
     expect(got).toEqual(numbersOf(indices));
@@ -159,6 +149,29 @@ describe("what pipelines draw", () => {
       const got = sources.flatMap((source) => [...source.randn(shape)]);
       expectNormal(got, need(flows, name), name);
     }
+  });
+});
+
+describe("torch.multinomial, row by row from one generator", () => {
+  const stored = readTensors("gpt2", "multinomial.safetensors");
+  const sets = [...stored.keys()].filter((name) => name.endsWith(".probabilities")).map((name) => name.split(".")[0]!);
+
+  test.each(sets)("row set %s", (set) => {
+    const [rows, entries] = need(stored, `${set}.probabilities`).shape as [number, number];
+    const values = Float32Array.from(numbersOf(need(stored, `${set}.probabilities`)));
+    const eachRow = <T>(draw: (p: Float32Array) => T[]) =>
+      Array.from({ length: rows }, (_, r) => draw(values.subarray(r * entries, (r + 1) * entries))).flat();
+    const numbers = (name: string) => numbersOf(need(stored, `${set}.${name}`));
+    const fresh = new CpuGenerator(11).exponential([rows, entries]);
+    expectNormal(fresh, need(stored, `${set}.exponential`), `${set}.exponential`);
+
+    const generator = new CpuGenerator(11);
+    const one = () => eachRow((p) => generator.multinomial(p));
+    expect(one()).toEqual(numbers("one"));
+    expect(one()).toEqual(numbers("one_again"));
+    expect(eachRow((p) => generator.multinomial(p, 4))).toEqual(numbers("four_without_replacement"));
+    expect(eachRow((p) => generator.multinomialWithReplacement(p, 6))).toEqual(numbers("six_with_replacement"));
+    expect(() => generator.multinomial(new Float32Array(4))).toThrow("Cannot draw 1 of 0");
   });
 });
 

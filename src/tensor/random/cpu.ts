@@ -77,6 +77,53 @@ export class CpuGenerator implements NoiseSource {
     return order;
   }
 
+  /** Exponential numbers of rate 1 in float32, as `tensor.exponential_()` draws them: by inversion, one 53-bit uniform each. */
+  exponential(shape: Shape): Float32Array {
+    const out = new Float32Array(countOf(shape));
+    for (let i = 0; i < out.length; i++) out[i] = -Math.log1p(-this.#uniform("float64"));
+    return out;
+  }
+
+  /**
+   * `count` different indices, more probable ones more often, as `torch.multinomial` draws them from one row: those of
+   * the largest p / e, an exponential e for every entry (Efraimidis & Spirakis 2006). `probabilities` need not sum to 1.
+   *
+   * @throws RangeError where fewer than `count` entries are positive
+   */
+  multinomial(probabilities: Float32Array, count = 1): number[] {
+    const ratios = new Float32Array(probabilities.length);
+    let positive = 0;
+    for (let i = 0; i < ratios.length; i++) {
+      const uniform = this.#uniform("float64");
+      const p = probabilities[i]!;
+      // What cannot be drawn takes its number all the same, but the logarithm is spared: often most of a vocabulary.
+      if (!(p > 0)) continue;
+      positive++;
+      ratios[i] = p / Math.fround(-Math.log1p(-uniform));
+    }
+    if (positive < count) throw new RangeError(`Cannot draw ${count} of ${positive} entries with a probability above 0.`);
+    return Array.from({ length: count }, () => {
+      let best = 0;
+      for (let i = 1; i < ratios.length; i++) if (ratios[i]! > ratios[best]!) best = i;
+      ratios[best] = -1;
+      return best;
+    });
+  }
+
+  /** `count` indices that may repeat, as `torch.multinomial(…, replacement=True)` draws them from one row. */
+  multinomialWithReplacement(probabilities: Float32Array, count: number): number[] {
+    const cumulative = Float32Array.from(probabilities);
+    for (let i = 1; i < cumulative.length; i++) cumulative[i]! += cumulative[i - 1]!;
+    const total = cumulative.at(-1)!;
+    if (!(total > 0)) throw new RangeError("No entry has a probability above 0.");
+    for (let i = 0; i < cumulative.length; i++) cumulative[i]! /= total;
+    cumulative[cumulative.length - 1] = 1;
+    return Array.from({ length: count }, () => {
+      const uniform = this.#uniform("float64");
+      return cumulative.findIndex((sum) => sum >= uniform);
+    });
+  }
+
   /** Draws `n` numbers into float64, or into float32 cast to `dtype` at the end. */
   #fill(n: number, dtype: FloatDType, draw: (out: Floats) => Floats): ArrayOf<FloatDType> {
     if (dtype === "float64") return draw(allocate("float64", n)) as Float64Array;
