@@ -1,6 +1,6 @@
 /**
  * The import directions of the house: a room may import the rooms below it, never one above or beside it.
- * cli, server → pipelines, training → diffusion, models, weights, hub, text, image → configs, autograd, runtime → graph →
+ * cli, server → pipelines, training → diffusion, language, models, weights, hub, text, image → configs, autograd, runtime → graph →
  * tensor
  */
 const below = {
@@ -15,8 +15,10 @@ const below = {
   hub: ["weights", "tensor"],
   models: ["configs", "autograd", "graph", "tensor"],
   diffusion: ["configs", "tensor"],
+  language: ["tensor"],
   pipelines: [
     "diffusion",
+    "language",
     "models",
     "weights",
     "configs",
@@ -28,7 +30,19 @@ const below = {
     "graph",
     "tensor",
   ],
-  cli: ["pipelines", "diffusion", "models", "weights", "hub", "text", "image", "runtime", "graph", "tensor"],
+  cli: [
+    "pipelines",
+    "diffusion",
+    "language",
+    "models",
+    "weights",
+    "hub",
+    "text",
+    "image",
+    "runtime",
+    "graph",
+    "tensor",
+  ],
 };
 
 module.exports = {

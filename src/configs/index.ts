@@ -1,4 +1,5 @@
 export * from "./clip-text.ts";
+export * from "./gpt2.ts";
 export { parseConfig } from "./parse.ts";
 export * from "./prediction.ts";
 export * from "./taesd.ts";

@@ -1,6 +1,8 @@
 export {
   type ClipTextConfig,
   clipTextConfig,
+  type Gpt2Config,
+  gpt2Config,
   type TaesdConfig,
   taesdConfig,
   type UnetConfig,
@@ -9,6 +11,7 @@ export {
   vaeConfig,
 } from "../configs/index.ts";
 export * from "./clip-text.ts";
+export * from "./gpt2.ts";
 export * from "./taesd.ts";
 export * from "./unet.ts";
 export * from "./vae.ts";

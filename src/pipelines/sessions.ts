@@ -1,5 +1,5 @@
 import { type Graph, lower, lowerings, toOnnx, weightsOf } from "../graph/index.ts";
-import type { Runtime, Session } from "../runtime/index.ts";
+import type { Feeds, Runtime, Session } from "../runtime/index.ts";
 import { InputError, inTurns, nextTurn, type Tensor, untilAborted } from "../tensor/index.ts";
 // Not from the room's index: this file also runs in a page, which reads no files.
 import { checkWeights } from "../weights/check.ts";
@@ -29,7 +29,14 @@ export interface SessionsOptions {
 export interface Sessions {
   /** Loads a network ahead. */
   open(network: Network, signal?: AbortSignal): Promise<void>;
-  run(network: Network, feeds: Record<string, Tensor>, signal?: AbortSignal): Promise<Record<string, Tensor>>;
+  run(network: Network, feeds: Feeds, signal?: AbortSignal): Promise<Record<string, Tensor>>;
+  /** As `run`; the outputs named in `keep` stay with the runtime. */
+  runKeeping(
+    network: Network,
+    keep: readonly string[],
+    feeds: Feeds,
+    signal?: AbortSignal,
+  ): ReturnType<Session["runKeeping"]>;
   /** NaN never becomes a picture or a score: an InputError names the first weight that is not finite instead. */
   finite(found: Tensor | undefined, network: Pick<Network, "name" | "part">): Promise<Tensor<"float32">>;
   /** Gives the memory back; a network that is asked again is loaded again. */
@@ -80,15 +87,22 @@ export function createSessions(
     return runtime.createSession(model, { signal });
   }
 
+  async function opened(network: Network, signal?: AbortSignal): Promise<Session> {
+    let session = await open(network, signal);
+    // Between here and there a run of another size may have taken its place.
+    while (session.ended) session = await open(network, signal);
+    return session;
+  }
+
   return {
     async open(network, signal) {
       await open(network, signal);
     },
     async run(network, feeds, signal) {
-      let session = await open(network, signal);
-      // Between here and there a run of another size may have taken its place.
-      while (session.ended) session = await open(network, signal);
-      return session.run(feeds, { signal });
+      return (await opened(network, signal)).run(feeds, { signal });
+    },
+    async runKeeping(network, keep, feeds, signal) {
+      return (await opened(network, signal)).runKeeping(keep, feeds, { signal });
     },
     async finite(found, { name, part: { weights } }) {
       if (await allFinite(found as Tensor<"float32">)) return found as Tensor<"float32">;

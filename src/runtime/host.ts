@@ -3,13 +3,31 @@
  * parent does.
  */
 import { createNodeRuntime } from "./node.ts";
-import type { Reply, Request } from "./protocol.ts";
-import type { Runtime, Session } from "./runtime.ts";
+import type { KeptReference, Reply, Request } from "./protocol.ts";
+import type { Feeds, KeptTensor, Runtime, Session } from "./runtime.ts";
 
 type Answer = { [R in Reply as string]: Omit<R, "id"> }[string];
 
 let runtime: Runtime | undefined;
 const sessions = new Map<number, Session>();
+const keptTensors = new Map<number, KeptTensor>();
+let nextKept = 0;
+
+type Run = Extract<Request, { type: "run" }>;
+
+async function run({ session, feeds, keep }: Run): Promise<Answer> {
+  const given: Feeds = Object.fromEntries(
+    Object.entries(feeds).map(([name, feed]) => [name, "kept" in feed ? keptTensors.get(feed.kept)! : feed]),
+  );
+  const { outputs, kept } = await sessions.get(session)!.runKeeping(keep, given);
+  const references: Record<string, KeptReference> = {};
+  for (const [name, tensor] of Object.entries(kept)) {
+    const number = nextKept++;
+    keptTensors.set(number, tensor);
+    references[name] = { kept: number, dtype: tensor.dtype, shape: tensor.shape };
+  }
+  return { outputs, kept: references };
+}
 
 async function answer(request: Request): Promise<Answer> {
   switch (request.type) {
@@ -22,7 +40,13 @@ async function answer(request: Request): Promise<Answer> {
       return { created: request.id, inputNames: session.inputNames, outputNames: session.outputNames };
     }
     case "run":
-      return { outputs: await sessions.get(request.session)!.run(request.feeds) };
+      return run(request);
+    case "dispose":
+      for (const number of request.kept) {
+        keptTensors.get(number)?.dispose();
+        keptTensors.delete(number);
+      }
+      return {};
     case "release":
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);

@@ -1,6 +1,6 @@
 import type * as common from "onnxruntime-web";
 import type { DType, Tensor } from "../tensor/index.ts";
-import type { Session } from "./runtime.ts";
+import type { Feeds, KeptTensor, Session } from "./runtime.ts";
 
 /** What ONNX Runtime's packages for Node and for pages have in common. */
 export interface Ort {
@@ -16,9 +16,17 @@ export function toSession(ort: Ort, inner: common.InferenceSession, open: Set<Se
       return !open.has(session);
     },
     async run(feeds) {
-      const given = Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, toOrt(ort, t)]));
-      const results = await inner.run(given);
-      return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, fromOrt(t)]));
+      return (await session.runKeeping([], feeds)).outputs;
+    },
+    async runKeeping(keep, feeds) {
+      const results = await inner.run(toOrt(ort, feeds));
+      const outputs: Record<string, Tensor> = {};
+      const kept: Record<string, KeptTensor> = {};
+      for (const [name, t] of Object.entries(results)) {
+        if (keep.includes(name)) kept[name] = new Kept(t);
+        else outputs[name] = fromOrt(t);
+      }
+      return { outputs, kept };
     },
     async release() {
       if (open.delete(session)) await inner.release();
@@ -28,8 +36,31 @@ export function toSession(ort: Ort, inner: common.InferenceSession, open: Set<Se
   return session;
 }
 
-function toOrt(ort: Ort, { dtype, data, shape }: Tensor): common.Tensor {
-  return new ort.Tensor(dtype as "float32", data as Float32Array, shape as number[]);
+/** An output as the runtime gave it. */
+class Kept implements KeptTensor {
+  readonly tensor: common.Tensor;
+  constructor(tensor: common.Tensor) {
+    this.tensor = tensor;
+  }
+  get dtype(): DType {
+    return this.tensor.type as DType;
+  }
+  get shape(): readonly number[] {
+    return this.tensor.dims;
+  }
+  dispose(): void {
+    this.tensor.dispose();
+  }
+}
+
+function toOrt(ort: Ort, feeds: Feeds): Record<string, common.Tensor> {
+  const given = Object.entries(feeds).map(([name, feed]) => {
+    if (feed instanceof Kept) return [name, feed.tensor] as const;
+    if (!("data" in feed))
+      throw new TypeError(`"${name}" was kept by another runtime: a kept tensor stays with its own.`);
+    return [name, new ort.Tensor(feed.dtype as "float32", feed.data as Float32Array, feed.shape as number[])] as const;
+  });
+  return Object.fromEntries(given);
 }
 
 function fromOrt(t: common.Tensor): Tensor {

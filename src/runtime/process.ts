@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { OnnxModel } from "../graph/index.ts";
 import { type Tensor, untilAborted } from "../tensor/index.ts";
-import type { Reply, Request } from "./protocol.ts";
-import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
+import type { KeptReference, Reply, Request } from "./protocol.ts";
+import type { Feeds, KeptTensor, RunOptions, Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
 /** A request without its number. */
 type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
@@ -47,6 +47,7 @@ class Host {
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;
   readonly #waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
+  #disposed: number[] = [];
   #stderr = "";
   #next = 0;
   /** Its end is awaited, whatever it may still say until then. */
@@ -120,18 +121,59 @@ class Host {
       get ended() {
         return isEnded();
       },
-      run: async (feeds, { signal } = {}): Promise<Record<string, Tensor>> => {
-        signal?.throwIfAborted();
-        const reply = await untilAborted(this.#ask({ type: "run", session, feeds }), signal);
-        if (!("outputs" in reply)) throw new Error("The inference process gave no outputs.");
-        return reply.outputs as Record<string, Tensor>;
-      },
+      run: async (feeds, options) => (await this.#run(session, [], feeds, options)).outputs,
+      runKeeping: (keep, feeds, options) => this.#run(session, keep, feeds, options),
       release: async () => {
         if (isEnded()) return;
         released = true;
         await this.#ask({ type: "release", session });
       },
     };
+  }
+
+  async #run(session: number, keep: readonly string[], given: Feeds, { signal }: RunOptions = {}) {
+    signal?.throwIfAborted();
+    const feeds: Record<string, Tensor | Pick<KeptReference, "kept">> = {};
+    for (const [name, feed] of Object.entries(given)) feeds[name] = this.#feed(name, feed);
+    const reply = this.#ask({ type: "run", session, feeds, keep });
+    const outcome = reply.then((said) => {
+      if (!("outputs" in said)) throw new Error("The inference process gave no outputs.");
+      const kept = Object.entries(said.kept).map(([name, reference]) => [name, this.#kept(reference)] as const);
+      return { outputs: said.outputs as Record<string, Tensor>, kept: Object.fromEntries(kept) };
+    });
+    try {
+      return await untilAborted(outcome, signal);
+    } catch (error) {
+      // What nobody waits for any more is not held.
+      outcome.then(
+        ({ kept }) => {
+          for (const tensor of Object.values(kept)) tensor.dispose();
+        },
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  #feed(name: string, feed: Tensor | KeptTensor): Tensor | Pick<KeptReference, "kept"> {
+    if (!(feed instanceof Kept)) return feed as Tensor;
+    if (feed.host !== this) throw new Error(`"${name}" was kept by an inference process that has ended.`);
+    return { kept: feed.number };
+  }
+
+  #kept({ kept, dtype, shape }: KeptReference): KeptTensor {
+    return new Kept(this, kept, { dtype, shape, dispose: () => this.#dispose(kept) });
+  }
+
+  /** All that are given up in one turn go in one message. */
+  #dispose(kept: number): void {
+    this.#disposed.push(kept);
+    if (this.#disposed.length > 1) return;
+    queueMicrotask(() => {
+      const all = this.#disposed;
+      this.#disposed = [];
+      this.#ask({ type: "dispose", kept: all }).catch(() => {});
+    });
   }
 
   #ask(question: Question): Promise<Reply> {
@@ -164,6 +206,22 @@ class Host {
     for (const { reject } of this.#waiting.values()) reject(reason);
     this.#waiting.clear();
     this.#hold();
+  }
+}
+
+/** The stand-in for a tensor in the inference process. */
+class Kept implements KeptTensor {
+  readonly dtype: KeptTensor["dtype"];
+  readonly shape: KeptTensor["shape"];
+  readonly dispose: KeptTensor["dispose"];
+  readonly host: Host;
+  readonly number: number;
+  constructor(host: Host, number: number, { dtype, shape, dispose }: KeptTensor) {
+    this.host = host;
+    this.number = number;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.dispose = dispose;
   }
 }
 

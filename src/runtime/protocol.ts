@@ -1,6 +1,13 @@
 import type { OnnxModel } from "../graph/index.ts";
-import type { Tensor } from "../tensor/index.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
 import type { RuntimeOptions } from "./runtime.ts";
+
+/** A tensor that the inference process keeps, by its number there. */
+export interface KeptReference {
+  readonly kept: number;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
 
 /** What is asked of the inference process, each with a number that its answer repeats. */
 export type Request =
@@ -10,8 +17,10 @@ export type Request =
       readonly id: number;
       readonly type: "run";
       readonly session: number;
-      readonly feeds: Readonly<Record<string, Tensor>>;
+      readonly feeds: Readonly<Record<string, Tensor | Pick<KeptReference, "kept">>>;
+      readonly keep: readonly string[];
     }
+  | { readonly id: number; readonly type: "dispose"; readonly kept: readonly number[] }
   | { readonly id: number; readonly type: "release"; readonly session: number };
 
 export type Reply =
@@ -22,5 +31,9 @@ export type Reply =
       readonly inputNames: readonly string[];
       readonly outputNames: readonly string[];
     }
-  | { readonly id: number; readonly outputs: Readonly<Record<string, Tensor>> }
+  | {
+      readonly id: number;
+      readonly outputs: Readonly<Record<string, Tensor>>;
+      readonly kept: Readonly<Record<string, KeptReference>>;
+    }
   | { readonly id: number };

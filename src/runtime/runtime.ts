@@ -1,8 +1,24 @@
 import type { OnnxModel } from "../graph/index.ts";
-import type { Tensor } from "../tensor/index.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
 
 export const devices = ["cpu", "webgpu", "cuda"] as const;
 export type Device = (typeof devices)[number];
+
+/**
+ * A tensor that stayed where it was computed, a cache for example: fed to sessions of the same runtime without a way
+ * through this process, and held until it is disposed of or the runtime ends.
+ */
+export interface KeptTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  dispose(): void;
+}
+
+export type Feeds = Readonly<Record<string, Tensor | KeptTensor>>;
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+}
 
 /** A graph with its weights in memory. */
 export interface Session {
@@ -10,8 +26,14 @@ export interface Session {
   readonly outputNames: readonly string[];
   /** It was released, or what it ran in has ended: it will not run again. */
   readonly ended: boolean;
-  /** Computes every output, or only those named. Rejects when the signal fires; the work itself ends in its own time. */
-  run(feeds: Readonly<Record<string, Tensor>>, options?: { signal?: AbortSignal }): Promise<Record<string, Tensor>>;
+  /** Computes every output. Rejects when the signal fires; the work itself ends in its own time. */
+  run(feeds: Feeds, options?: RunOptions): Promise<Record<string, Tensor>>;
+  /** As `run`; the outputs named in `keep` stay where they are. */
+  runKeeping(
+    keep: readonly string[],
+    feeds: Feeds,
+    options?: RunOptions,
+  ): Promise<{ readonly outputs: Record<string, Tensor>; readonly kept: Record<string, KeptTensor> }>;
   release(): Promise<void>;
 }
 

@@ -8,8 +8,9 @@ const KNOWN_BUFFERS = [
   /(^|\.)(logit_scale|text_projection(\.weight)?|attn_mask)$/,
   // Stable Diffusion 2 conditions on the last layer but one.
   /^transformer\.resblocks\.\d+\./,
-  // The causal masks of GPT-2, and what training left of the VAE's.
+  // The causal masks of GPT-2 and its output weights, which are the embedding's; what training left of the VAE's.
   /\.attn\.(masked_)?bias$/,
+  /^lm_head\.weight$/,
   /^loss\./,
 ];
 

@@ -5,6 +5,7 @@ import { InputError } from "../tensor/index.ts";
 import { readJson, readSafetensors, statOrUndefined } from "./files.ts";
 import type { JsonObject } from "./json.ts";
 import { clipTextKeys } from "./keys/clip-text.ts";
+import { gpt2Keys } from "./keys/gpt2.ts";
 import { renamed } from "./keys/rename.ts";
 import { vaeKeys } from "./keys/vae.ts";
 import { openShardedWeights, openWeightFile, type WeightStore } from "./store.ts";
@@ -58,6 +59,7 @@ export async function readConfig(folder: string): Promise<NetworkConfig> {
 export function withTodaysNames(weights: WeightStore, { config, configFile }: NetworkConfig): WeightStore {
   if (config["_class_name"] === "AutoencoderKL") return renamed(weights, vaeKeys(vaeConfig(config, configFile)));
   if (config["model_type"] === "clip_text_model") return renamed(weights, clipTextKeys);
+  if (config["model_type"] === "gpt2") return renamed(weights, gpt2Keys);
   return weights;
 }
 

@@ -14,6 +14,7 @@ const broken: Runtime = {
     outputNames: [],
     ended: false,
     run: async () => ({ last_hidden_state: float32([1, 1, 1], [Number.NaN]) }),
+    runKeeping: async () => ({ outputs: {}, kept: {} }),
     release: async () => {},
   }),
   close: async () => {},

@@ -2,7 +2,7 @@ import { float32, int64 } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit } from "../ops/emit.ts";
-import { add, matmul, mul, reshape, sigmoid, transpose } from "../ops/index.ts";
+import { add, joinHeads, matmul, mul, reshape, sigmoid, softmax, splitHeads, transpose } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
 
 const linear: Lowering = (_, [x, weight, bias]) => {
@@ -43,6 +43,18 @@ const attention: Lowering = (node, [query, key, value]) => {
   });
 };
 
+const cachedAttention: Lowering = (node, [query, key, value, pastKey, pastValue, mask]) => {
+  const { heads } = node.attributes as { heads: number };
+  const [, keyType, valueType] = node.outputs;
+  const grow = (past: Value, fresh: Value, type: Value) =>
+    emit("Concat", [past, splitHeads(fresh, heads)], type, { axis: 2 });
+  const keys = grow(pastKey!, key!, keyType!);
+  const values = grow(pastValue!, value!, valueType!);
+  const queries = splitHeads(mul(query!, 1 / Math.sqrt(fixed(keys.shape, -1, "CachedAttention"))), heads);
+  const scores = add(matmul(queries, transpose(keys, [0, 1, 3, 2])), mask!);
+  return [joinHeads(matmul(softmax(scores), values)), keys, values];
+};
+
 /**
  * By whole factors where it can be: a fraction such as 5/3 is rounded, and the runtime would make 4 places of 3 instead
  * of 5.
@@ -66,6 +78,7 @@ export const common: Lowerings = {
   Linear: linear,
   GroupNorm: groupNorm(instanceNorm),
   Attention: attention,
+  CachedAttention: cachedAttention,
   ResizeNearest: resizeNearest,
   Silu: (_, [x]) => mul(x!, sigmoid(x!)),
   QuickGelu: (_, [x]) => mul(x!, sigmoid(mul(x!, 1.702))),

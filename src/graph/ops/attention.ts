@@ -1,7 +1,7 @@
-import type { Value } from "../graph.ts";
-import { fixed, ShapeError, showShape } from "../shape.ts";
+import type { TensorType, Value } from "../graph.ts";
+import { type Dim, fixed, ShapeError, showShape } from "../shape.ts";
 import { mul } from "./elementwise.ts";
-import { at, emit } from "./emit.ts";
+import { at, emit, emitAll } from "./emit.ts";
 import { matmul } from "./linear.ts";
 import { softmax } from "./normalization.ts";
 import { reshape, transpose } from "./shape.ts";
@@ -29,11 +29,53 @@ export function attention(query: Value, key: Value, value: Value, { heads, causa
   return emit("Attention", [query, key, value], { dtype: query.dtype, shape }, { heads, causal: Number(causal) });
 }
 
+/** Keys and values of the tokens that were seen, each [B, heads, S, d]. */
+export interface KeyValueCache {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/**
+ * Attention of new tokens to those before them and to each other: query, key and value [B, T, C] of the new ones, the
+ * cache of the P old ones, and what is added to the scores, mask [B, 1, T, P + T] (0 where a token is seen, a large
+ * negative number where not) → [B, T, C] and the cache of all.
+ */
+export function cachedAttention(
+  [query, key, value]: readonly [Value, Value, Value],
+  past: KeyValueCache,
+  mask: Value,
+  heads: number,
+): { readonly attended: Value; readonly cache: KeyValueCache } {
+  const where = at("CachedAttention", query);
+  const [, , , total] = mask.shape;
+  const grown = (old: Value, fresh: Value): TensorType => {
+    const [batch, , , width] = old.shape;
+    if (fixed(fresh.shape, -1, where) !== heads * fixed(old.shape, -1, where) || old.shape[1] !== heads) {
+      throw new ShapeError(`${where}: ${showShape(fresh.shape)} does not go on from a cache ${showShape(old.shape)}.`);
+    }
+    return { dtype: fresh.dtype, shape: [batch!, heads, total!, width!] };
+  };
+  const types = [query, grown(past.key, key), grown(past.value, value)];
+  const [attended, allKeys, allValues] = emitAll(
+    "CachedAttention",
+    [query, key, value, past.key, past.value, mask],
+    types,
+    { heads },
+  );
+  return { attended: attended!, cache: { key: allKeys!, value: allValues! } };
+}
+
 /** x [B, T, heads · d] → [B, heads, T, d]. */
 export function splitHeads(x: Value, heads: number): Value {
   const [batch, tokens] = x.shape;
   const width = fixed(x.shape, -1, at("splitHeads", x)) / heads;
   return transpose(reshape(x, [batch!, tokens!, heads, width]), [0, 2, 1, 3]);
+}
+
+/** x [B, heads, T, d] → [B, T, heads · d]. */
+export function joinHeads(x: Value): Value {
+  const [batch, heads, tokens, width] = x.shape as [Dim, number, Dim, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * width]);
 }
 
 /** Who looks where: softmax(q kᵀ / √d) as [B, heads, T, S]; what an attention map is drawn from. */

@@ -1,3 +1,4 @@
+import { int64 } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import { type Dim, factors, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
 import { at, emit, emitAll, integers } from "./emit.ts";
@@ -94,6 +95,13 @@ export function gather(table: Value, ids: Value): Value {
     { dtype: table.dtype, shape: [...ids.shape, ...table.shape.slice(1)] },
     { axis: 0 },
   );
+}
+
+/** The last entry along `axis`, which goes: of […, T, …] what stands at T − 1. */
+export function last(x: Value, axis: number): Value {
+  const along = axis < 0 ? axis + x.shape.length : axis;
+  const shape = x.shape.filter((_, i) => i !== along);
+  return emit("Gather", [x, x.graph.constant(int64([], [-1]))], { dtype: x.dtype, shape }, { axis: along });
 }
 
 /** Nearest-neighbour resize of [B, C, H, W] to [B, C, …size], as torch.nn.functional.interpolate: floor(i · in / out). */

@@ -101,7 +101,8 @@ export class CpuGenerator implements NoiseSource {
       positive++;
       ratios[i] = p / Math.fround(-Math.log1p(-uniform));
     }
-    if (positive < count) throw new RangeError(`Cannot draw ${count} of ${positive} entries with a probability above 0.`);
+    if (positive < count)
+      throw new RangeError(`Cannot draw ${count} of ${positive} entries with a probability above 0.`);
     return Array.from({ length: count }, () => {
       let best = 0;
       for (let i = 1; i < ratios.length; i++) if (ratios[i]! > ratios[best]!) best = i;

@@ -1,0 +1,2 @@
+export * from "./processors.ts";
+export * from "./write.ts";

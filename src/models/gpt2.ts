@@ -1,0 +1,117 @@
+/**
+ * GPT-2 (Radford et al. 2019) in the layout of transformers' GPT2LMHeadModel.
+ * B batch, T new tokens, P tokens before them, S = P + T, C channels, V vocabulary.
+ */
+import type { Gpt2Config } from "../configs/index.ts";
+import {
+  add,
+  cachedAttention,
+  type Dim,
+  Graph,
+  gather,
+  gelu,
+  type KeyValueCache,
+  last,
+  linear,
+  matmul,
+  relu,
+  silu,
+  split,
+  type Value,
+} from "../graph/index.ts";
+import { layerNorm, repeat } from "./layers.ts";
+
+export interface Gpt2Options {
+  /** What tokens come as: ids int64 [B, T], or embeddings [B, T, C] that stand in their place. Default: ids. */
+  readonly input?: "ids" | "embeddings";
+  /** Of every token, or of each text's last one. Default: every. */
+  readonly logits?: "every" | "last";
+}
+
+/**
+ * "input_ids" [B, T] (or "inputs_embeds" [B, T, C]), "position_ids" [B, T], "attention_bias" [B, 1, T, S], which is added
+ * to the scores, and for each layer "past.i.key" and "past.i.value" [B, heads, P, C / heads], P from 0 on →
+ * "logits" [B, T, V] (or [B, V]) and the cache of all tokens, "present.i.key" and "present.i.value".
+ * The output weights are the embedding's.
+ */
+export function gpt2(config: Gpt2Config, { input = "ids", logits = "every" }: Gpt2Options = {}): Graph {
+  const { n_embd: channels, n_head: heads, layer_norm_epsilon: epsilon } = config;
+  const g = new Graph("gpt2");
+  const wordTable = g.parameter("wte.weight", [config.vocab_size, channels]);
+  const words =
+    input === "ids"
+      ? gather(wordTable, g.input("input_ids", "int64", ["batch", "tokens"]))
+      : g.input("inputs_embeds", "float32", ["batch", "tokens", channels]);
+  const positions = g.input("position_ids", "int64", ["batch", "tokens"]);
+  const mask = g.input("attention_bias", "float32", ["batch", 1, "tokens", "total"]);
+  const places = gather(g.parameter("wpe.weight", [config.n_positions, channels]), positions);
+
+  let h = g.scope("embeddings", () => add(words, places));
+  for (const i of repeat(config.n_layer)) {
+    const shape: Dim[] = ["batch", heads, "past", channels / heads];
+    const past = {
+      key: g.input(`past.${i}.key`, "float32", shape),
+      value: g.input(`past.${i}.value`, "float32", shape),
+    };
+    h = g.scope(`h.${i}`, () => {
+      const { attended, cache } = attend(layerNorm("ln_1", h, epsilon), past, mask, heads);
+      g.output(`present.${i}.key`, cache.key);
+      g.output(`present.${i}.value`, cache.value);
+      const seen = add(h, attended);
+      return add(seen, mlp(layerNorm("ln_2", seen, epsilon), config));
+    });
+  }
+  const normed = layerNorm("ln_f", h, epsilon);
+  g.output("logits", linear(logits === "last" ? last(normed, 1) : normed, wordTable));
+  return g;
+}
+
+/** ids int64 [B, T] → "embeddings" [B, T, C]: what `gpt2` takes them for, to be mixed with others. */
+export function gpt2Embeddings({ vocab_size: size, n_embd: channels }: Gpt2Config): Graph {
+  const g = new Graph("gpt2_embeddings");
+  const table = g.parameter("wte.weight", [size, channels]);
+  g.output("embeddings", gather(table, g.input("input_ids", "int64", ["batch", "tokens"])));
+  return g;
+}
+
+/** The names of the cache's tensors: ["past.0.key", "present.0.key"], … */
+export function cacheNames({ n_layer: layers }: Gpt2Config): readonly (readonly [past: string, present: string])[] {
+  return repeat(layers).flatMap((i) =>
+    ["key", "value"].map((half) => [`past.${i}.${half}`, `present.${i}.${half}`] as const),
+  );
+}
+
+function attend(x: Value, past: KeyValueCache, mask: Value, heads: number) {
+  const channels = x.shape.at(-1) as number;
+  return x.graph.scope("attn", () => {
+    const qkv = split(conv1d("c_attn", x, 3 * channels), 3, -1) as [Value, Value, Value];
+    const { attended, cache } = cachedAttention(qkv, past, mask, heads);
+    return { attended: conv1d("c_proj", attended, channels), cache };
+  });
+}
+
+function mlp(x: Value, { n_inner, n_embd: channels, activation_function: name }: Gpt2Config): Value {
+  return x.graph.scope("mlp", () =>
+    conv1d("c_proj", ACTIVATIONS[name](conv1d("c_fc", x, n_inner ?? 4 * channels)), channels),
+  );
+}
+
+/** transformers' Conv1D, a linear layer whose weight is [in, out]. */
+function conv1d(name: string, x: Value, features: number): Value {
+  const g = x.graph;
+  return g.scope(name, () =>
+    add(matmul(x, g.parameter("weight", [x.shape.at(-1) as number, features])), g.parameter("bias", [features])),
+  );
+}
+
+const tanhGelu = (x: Value): Value => gelu(x, "tanh");
+
+const ACTIVATIONS: Readonly<Record<Gpt2Config["activation_function"], (x: Value) => Value>> = {
+  gelu_new: tanhGelu,
+  gelu_fast: tanhGelu,
+  gelu_pytorch_tanh: tanhGelu,
+  gelu,
+  relu,
+  silu,
+  swish: silu,
+};

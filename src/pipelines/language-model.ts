@@ -1,0 +1,118 @@
+import { resolveModel } from "../hub/index.ts";
+import type { ReadOn } from "../language/index.ts";
+import { cacheNames, type Gpt2Config, gpt2, gpt2Config } from "../models/index.ts";
+import type { KeptTensor, Runtime } from "../runtime/index.ts";
+import { float32, zeros } from "../tensor/index.ts";
+import { createGpt2Tokenizer, type Gpt2Tokenizer } from "../text/index.ts";
+import { findNonFinite, openModelPart, readTokenizer } from "../weights/index.ts";
+import { createSessions, type Network, type Sessions } from "./sessions.ts";
+
+/** GPT-2 with its tokenizer, ready to continue texts. */
+export interface LanguageModel {
+  /** For people: the short name, the repository, or the path. */
+  readonly name: string;
+  readonly config: Gpt2Config;
+  readonly tokenizer: Gpt2Tokenizer;
+  /** A reader of its own for each run: it remembers what it was shown, so that each token is computed once. */
+  read(options?: { readonly signal?: AbortSignal }): TextReader;
+  /** Gives the weights back; the runtime stays. */
+  close(): Promise<void>;
+}
+
+export interface TextReader {
+  readonly readOn: ReadOn;
+  /** Lets the memory of the texts go. */
+  close(): void;
+}
+
+export interface LanguageModelOptions {
+  readonly onNote?: (line: string) => void;
+  /** The environment's variables. Default: those of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a published GPT-2 in transformers' layout.
+ *
+ * @param model a name of kind "gpt2" (see `resolveModel`) or a folder; the embedded one where it is left out
+ * @throws InputError when it cannot be found or its files are damaged
+ */
+export async function openLanguageModel(
+  model: string | undefined,
+  runtime: Runtime,
+  { onNote, env = process.env, signal }: LanguageModelOptions = {},
+): Promise<LanguageModel> {
+  const { name, path } = await resolveModel(model, env, "gpt2");
+  const part = await openModelPart(path);
+  const config = gpt2Config(part.config, part.configFile);
+  const { merges, vocab } = await readTokenizer(path, { vocabSize: config.vocab_size });
+  const sessions = createSessions(runtime, { onNote, findNonFinite });
+  const network: Network = { name: "GPT-2", variant: "", part, build: () => gpt2(config, { logits: "last" }) };
+  await sessions.open(network, signal);
+  return {
+    name,
+    config,
+    tokenizer: createGpt2Tokenizer({ merges, vocab }),
+    read: (options) => createReader(sessions, network, config, options),
+    close: () => sessions.release(),
+  };
+}
+
+/** Added to the score of a token that is not seen: float32's lowest, as transformers has it. */
+const UNSEEN = -3.4028234663852886e38;
+
+/**
+ * Reads texts side by side. Beginnings of different lengths are padded on the left, where no later token looks; the
+ * keys and values of what was read stay with the runtime.
+ */
+function createReader(
+  sessions: Sessions,
+  network: Network,
+  config: Gpt2Config,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): TextReader {
+  const names = cacheNames(config);
+  const empty = [0, config.n_head, 0, config.n_embd / config.n_head];
+  let padding: readonly number[] = [];
+  let seen = 0;
+  let cache: Readonly<Record<string, KeptTensor>> = {};
+  const forget = () => {
+    for (const tensor of Object.values(cache)) tensor.dispose();
+    cache = {};
+  };
+  return {
+    async readOn(tokens) {
+      const batch = tokens.length;
+      const length = Math.max(...tokens.map((ids) => ids.length));
+      if (seen === 0) padding = tokens.map((ids) => length - ids.length);
+      const total = seen + length;
+      const ids = zeros("int64", [batch, length]);
+      const places = zeros("int64", [batch, length]);
+      const mask = zeros("float32", [batch, 1, length, total]);
+      for (const [row, text] of tokens.entries()) {
+        const pad = padding[row]!;
+        const offset = length - text.length;
+        for (const [i, id] of text.entries()) ids.data[row * length + offset + i] = BigInt(id);
+        for (let t = 0; t < length; t++) {
+          places.data[row * length + t] = BigInt(Math.max(0, seen + t - pad));
+          const start = (row * length + t) * total;
+          mask.data.fill(UNSEEN, start, start + pad);
+          mask.data.fill(UNSEEN, start + seen + t + 1, start + total);
+        }
+      }
+      const past = names.map(([name, present]) => [
+        name,
+        cache[present] ?? float32([batch, ...empty.slice(1)], new Float32Array(0)),
+      ]);
+      const feeds = { input_ids: ids, position_ids: places, attention_bias: mask, ...Object.fromEntries(past) };
+      const present = names.map(([, name]) => name);
+      const { outputs, kept } = await sessions.runKeeping(network, present, feeds, signal);
+      forget();
+      cache = kept;
+      seen = total;
+      return (await sessions.finite(outputs["logits"], network)).data;
+    },
+    close: forget,
+  };
+}
