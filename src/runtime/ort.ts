@@ -38,24 +38,31 @@ export function toSession(ort: Ort, inner: common.InferenceSession, open: Set<Se
 
 /** An output as the runtime gave it. */
 class Kept implements KeptTensor {
-  readonly tensor: common.Tensor;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  tensor: common.Tensor | undefined;
   constructor(tensor: common.Tensor) {
     this.tensor = tensor;
-  }
-  get dtype(): DType {
-    return this.tensor.type as DType;
-  }
-  get shape(): readonly number[] {
-    return this.tensor.dims;
+    this.dtype = tensor.type as DType;
+    this.shape = tensor.dims;
   }
   dispose(): void {
-    this.tensor.dispose();
+    this.tensor?.dispose();
+    this.tensor = undefined;
   }
+}
+
+/** What was given up is fed by mistake. */
+export function disposed(name: string): Error {
+  return new Error(`"${name}" was disposed of: its numbers are gone.`);
 }
 
 function toOrt(ort: Ort, feeds: Feeds): Record<string, common.Tensor> {
   const given = Object.entries(feeds).map(([name, feed]) => {
-    if (feed instanceof Kept) return [name, feed.tensor] as const;
+    if (feed instanceof Kept) {
+      if (!feed.tensor) throw disposed(name);
+      return [name, feed.tensor] as const;
+    }
     if (!("data" in feed))
       throw new TypeError(`"${name}" was kept by another runtime: a kept tensor stays with its own.`);
     return [name, new ort.Tensor(feed.dtype as "float32", feed.data as Float32Array, feed.shape as number[])] as const;

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { OnnxModel } from "../graph/index.ts";
 import { type Tensor, untilAborted } from "../tensor/index.ts";
+import { disposed } from "./ort.ts";
 import type { KeptReference, Reply, Request } from "./protocol.ts";
 import type { Feeds, KeptTensor, RunOptions, Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
@@ -157,12 +158,14 @@ class Host {
 
   #feed(name: string, feed: Tensor | KeptTensor): Tensor | Pick<KeptReference, "kept"> {
     if (!(feed instanceof Kept)) return feed as Tensor;
-    if (feed.host !== this) throw new Error(`"${name}" was kept by an inference process that has ended.`);
+    if (feed.host !== this)
+      throw new Error(`"${name}" was kept by another inference process, perhaps one that has ended.`);
+    if (feed.isDisposed) throw disposed(name);
     return { kept: feed.number };
   }
 
   #kept({ kept, dtype, shape }: KeptReference): KeptTensor {
-    return new Kept(this, kept, { dtype, shape, dispose: () => this.#dispose(kept) });
+    return new Kept(this, kept, { dtype, shape }, () => this.#dispose(kept));
   }
 
   /** All that are given up in one turn go in one message. */
@@ -213,15 +216,22 @@ class Host {
 class Kept implements KeptTensor {
   readonly dtype: KeptTensor["dtype"];
   readonly shape: KeptTensor["shape"];
-  readonly dispose: KeptTensor["dispose"];
   readonly host: Host;
   readonly number: number;
-  constructor(host: Host, number: number, { dtype, shape, dispose }: KeptTensor) {
+  isDisposed = false;
+  readonly #giveUp: () => void;
+
+  constructor(host: Host, number: number, { dtype, shape }: Pick<KeptTensor, "dtype" | "shape">, giveUp: () => void) {
     this.host = host;
     this.number = number;
     this.dtype = dtype;
     this.shape = shape;
-    this.dispose = dispose;
+    this.#giveUp = giveUp;
+  }
+
+  dispose(): void {
+    if (!this.isDisposed) this.#giveUp();
+    this.isDisposed = true;
   }
 }
 
