@@ -8,6 +8,6 @@
  * ```
  */
 
-export type { Picture } from "./image/index.ts";
+export { type Picture, type PictureSource, type ReadOptions, readPicture } from "./image/index.ts";
 export * from "./pipelines/index.ts";
 export { InputError, type Tensor } from "./tensor/index.ts";

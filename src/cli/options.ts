@@ -19,6 +19,11 @@ export interface DrawingOptions {
   readonly seed?: number | "random";
   readonly rng?: "cpu" | "cuda";
   readonly clipSkip?: number;
+  /** A picture to start from, and what of it may change. */
+  readonly init?: string;
+  readonly mask?: string;
+  readonly strength?: number;
+  readonly maskBlur?: number;
   readonly model?: string;
   readonly vae?: string;
   readonly config?: string;
@@ -62,6 +67,14 @@ export function addDrawingOptions(command: Command): Command {
     )
     .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(...limits.guidanceRescale))
     .option("--guidance-interval <from,to>", "guide only in this part of the walk, within 0,1", interval)
+    .option("--init <picture>", "start from this picture instead of noise alone")
+    .option("--strength <share>", "how far to go from it, 0 to 1 (default: 0.8)", number(...limits.strength))
+    .option("--mask <picture>", "draw anew only what is white here and keep the rest (--strength is then 1)")
+    .option(
+      "--mask-blur <pixels>",
+      "fade in so far inside the mask's edge, 0 to 64 (default: 4)",
+      number(...limits.maskBlur),
+    )
     .option("--from <picture>", "take over all settings of a picture; what else is given wins")
     .optionsGroup(MODEL)
     .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")

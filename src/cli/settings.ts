@@ -11,6 +11,7 @@ import type { Cli } from "./cli.ts";
 import { UsageError } from "./errors.ts";
 import { checkNames } from "./names.ts";
 import type { DrawingOptions } from "./options.ts";
+import { missingStart, startOf } from "./start.ts";
 
 /** What is to be drawn and with which model, flags and `--from` taken together. */
 export interface Wish {
@@ -51,6 +52,7 @@ export async function wishOf(
     seed: options.seed === "random" ? undefined : options.seed,
     rng: options.rng,
     clipSkip: options.clipSkip,
+    ...(await startOf(options, taken)),
   };
   const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const suiting = await whatSuits({ ...from, schedulerConfig: taken?.schedulerConfig, tiling: taken?.tiling }, options);
@@ -88,6 +90,8 @@ async function readSettings(
     onNote(`${path} does not say whose random numbers it was drawn with: CUDA's are taken, as A1111 means it.`);
   }
   const extra = readExtra(found.fields);
+  const missing = missingStart(extra, options);
+  if (missing) onNote(`${path} was drawn from ${missing}, or it will differ.`);
   const given: Readonly<Record<string, unknown>> = { VAE: options.vae, Config: options.config };
   const lost = extra.lost.filter((field) => given[field] === undefined);
   if (lost.length > 0) onNote(`${path} was drawn with what is not taken over (${lost.join(", ")}), so it will differ.`);

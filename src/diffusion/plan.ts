@@ -12,7 +12,9 @@ import type { Journey, Walker } from "./sampler.ts";
 export interface Plan {
   readonly sampler: string;
   readonly schedule: string;
-  readonly levels: readonly Level[];
+  readonly steps: number;
+  /** The levels from step `begin` on, the last one included. */
+  levelsFrom(begin: number): readonly Level[];
   readonly sigmas: readonly number[];
   readonly initNoiseSigma: number;
   readonly denoiser: Denoiser;
@@ -63,8 +65,11 @@ function classPlan(options: WalkOptions, entry: SamplerEntry & { kind: "class" }
   checkSteps(options.steps, settings.num_train_timesteps, name);
   const setup = found.setUp(settings, timesteps?.length ?? options.steps, timesteps);
   const walked = findSchedule(setup.schedule).name;
+  const { levels } = setup;
   return {
     ...setup,
+    steps: levels.length - 1,
+    levelsFrom: (begin) => levels.slice(begin),
     sampler: name,
     // A name that can be asked for again: some classes know one spacing and no option to choose it.
     schedule: entry.schedules.includes(walked) ? walked : "Automatic",
@@ -111,17 +116,23 @@ function kPlan(options: WalkOptions, name: string, sampler: KSampler, asked: str
   const [sigmaMin, sigmaMax] = [table.sigmas[0]!, table.sigmas.at(-1)!];
   const info = findSchedule(asked === "Automatic" ? (sampler.schedule ?? "Uniform") : asked);
   const more = sampler.dropsNextToLast ? 1 : 0;
-  const sigmas = sampler.ownSteps
-    ? [sigmaMax, sigmaMin]
-    : [...info.schedule!({ steps: options.steps + more, sigmaMin, sigmaMax, table }).slice(0, options.steps), 0];
+  const scheduled = info.schedule!({ steps: options.steps + more, sigmaMin, sigmaMax, table }).slice(0, options.steps);
+  const sigmasFrom = (begin: number) => {
+    if (!sampler.ownSteps) return [...scheduled.slice(begin), 0];
+    // It ends at the least trained sigma, which the schedule's last step starts from: there would be nowhere to go.
+    return [begin > 0 ? scheduled[Math.min(begin, options.steps - 2)]! : sigmaMax, sigmaMin];
+  };
+  const sigmas = sigmasFrom(0);
   const { eta, s_churn: sChurn, s_tmin: sTmin, s_tmax: sTmax, s_noise: sNoise } = settings;
   return {
     sampler: name,
     schedule: sampler.ownSteps ? "Automatic" : info.name,
-    levels: sigmas.map((sigma) => exploding(Math.fround(sigma))),
+    steps: options.steps,
+    levelsFrom: (begin) => sigmasFrom(begin).map((sigma) => exploding(Math.fround(sigma))),
     sigmas: sigmas.map(Math.fround),
     initNoiseSigma: Math.fround(sigmas[0]!),
     denoiser: discreteDenoiser({ predictionType: settings.prediction_type, table, batch: options.batch }),
-    walk: (journey) => sampler.walk(journey, { eta, sChurn, sTmin, sTmax, sNoise, calls: options.steps }),
+    walk: (journey, begin) =>
+      sampler.walk(journey, { eta, sChurn, sTmin, sTmax, sNoise, calls: options.steps - begin }),
   };
 }

@@ -27,6 +27,8 @@ export interface WalkStep {
    * next call (inpainting does): the walk goes on from what it finds.
    */
   readonly latents: Float32Array;
+  /** The level that `latents` lie at; absent after the last call, when no noise is left. */
+  readonly level?: Level;
   /** The network's output. */
   readonly prediction: Float32Array;
   /** The clean latents that the sampler read out of it. */
@@ -47,10 +49,10 @@ export interface Walk {
   /** Network calls. A guess for DPM adaptive, which decides on its way. */
   readonly calls: number;
   /**
-   * `x0` with noise up to the level of a network call, by default the first: what image-to-image starts from and
-   * inpainting goes back to. After the last call there is no noise.
+   * `x0` with noise up to `level`, by default that of the first network call: what image-to-image starts from and
+   * inpainting goes back to.
    */
-  addNoise(x0: Float32Array, noise: Float32Array, call?: number): Float32Array;
+  addNoise(x0: Float32Array, noise: Float32Array, level?: Level): Float32Array;
   /** Walks from `initial` = noise · initNoiseSigma. `drawNoise` gives fresh standard normal noise of the same size. */
   run(predict: Predict, initial: Float32Array, drawNoise: DrawNoise): AsyncGenerator<WalkStep, void, void>;
 }
@@ -62,10 +64,9 @@ export interface Walk {
 export function createWalk(options: WalkOptions): Walk {
   const plan = planWalk(options);
   const { begin = 0 } = options;
-  if (begin >= plan.levels.length - 1) {
-    throw new InputError(`Step ${begin} does not exist: the walk has ${plan.levels.length - 1}, counted from 0.`);
-  }
-  const levels = plan.levels.slice(begin);
+  if (begin >= plan.steps)
+    throw new InputError(`Step ${begin} does not exist: the walk has ${plan.steps}, counted from 0.`);
+  const levels = plan.levelsFrom(begin);
   const start = (x: Float32Array, noise: DrawNoise): Walker =>
     plan.walk({ x, levels, noise, interpret: plan.denoiser.interpret }, begin);
   const asked = rehearse(start);
@@ -78,7 +79,7 @@ export function createWalk(options: WalkOptions): Walk {
     sigmas: plan.sigmas,
     initNoiseSigma: plan.initNoiseSigma,
     calls: asked.length,
-    addNoise: (x0, noise, call = 0) => (asked[call] ? addNoise(x0, noise, asked[call]) : x0.slice()),
+    addNoise: (x0, noise, level = asked[0]!) => addNoise(x0, noise, level),
     run: (predict, initial, drawNoise) => run(plan.denoiser, start(initial, drawNoise), predict),
   };
 }
@@ -106,7 +107,7 @@ async function* run(denoiser: Denoiser, walker: Walker, predict: Predict): Async
     }
     const estimate = { ...denoiser.interpret(prediction, x, level), prediction };
     turn = walker.next(estimate);
-    const latents = turn.done ? turn.value : turn.value.x;
-    yield { call, step, timestep, sigma: ratioOf(level), latents, prediction, x0: estimate.x0 };
+    const after = turn.done ? { latents: turn.value } : { latents: turn.value.x, level: turn.value.level };
+    yield { call, step, timestep, sigma: ratioOf(level), ...after, prediction, x0: estimate.x0 };
   }
 }

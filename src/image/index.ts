@@ -4,4 +4,6 @@ export * from "./numbering.ts";
 export * from "./picture.ts";
 export { quickPng } from "./png.ts";
 export * from "./read.ts";
+export * from "./resample.ts";
 export * from "./save.ts";
+export * from "./source.ts";

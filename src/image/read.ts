@@ -76,11 +76,15 @@ function withInfotext(
 }
 
 /**
- * The pixels of a PNG, JPEG or WebP, transparency laid over black.
+ * The pixels of a PNG, JPEG or WebP, transparency laid over black or white.
  *
  * @throws InputError naming `name`, when it is something else, damaged, or larger than 16384 × 16384
  */
-export async function decodePicture(bytes: Uint8Array, name: string): Promise<Picture> {
+export async function decodePicture(
+  bytes: Uint8Array,
+  name: string,
+  background: "black" | "white" = "black",
+): Promise<Picture> {
   const format = formatOfBytes(bytes);
   if (!format) throw notAPicture(bytes, name);
   const clean = format === "png" ? barePng(readPng(bytes, name)) : bytes;
@@ -88,13 +92,15 @@ export async function decodePicture(bytes: Uint8Array, name: string): Promise<Pi
   try {
     const { data, info } = await sharp(clean, { limitInputPixels: MAX_PIXELS, failOn: "warning" })
       .autoOrient()
-      .flatten()
+      .flatten({ background })
       .toColourspace("srgb")
       .raw()
       .toBuffer({ resolveWithObject: true });
     return { width: info.width, height: info.height, data };
   } catch (error) {
-    const why = (error as Error).message.split("\n")[0];
+    const why = (error as Error).message.split("\n")[0]!;
+    if (/pixel limit/.test(why))
+      throw new InputError(`${name} has more than ${MAX_PIXELS} pixels: so many are not read.`);
     throw new InputError(`${name} is a damaged ${format.toUpperCase()} and cannot be decoded: ${why}. Get it again.`);
   }
 }

@@ -1,4 +1,4 @@
-import type { Walk } from "../diffusion/index.ts";
+import type { Walk, WalkStep } from "../diffusion/index.ts";
 import { float32, InputError, joined, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { Networks } from "./networks.ts";
 
@@ -8,6 +8,8 @@ export interface InitPicture {
   readonly picture: Tensor<"float32">;
   /** [1, 1, H, W] in 0–1: what is 0.5 and more is drawn anew, the rest stays. */
   readonly mask?: Tensor<"float32">;
+  /** [1, 1, H, W] in 0–1: how much of what is drawn is seen; the rest is `picture`. Default: all of it. */
+  readonly shown?: Tensor<"float32">;
 }
 
 /** Where a walk begins, and what holds it on its way. */
@@ -18,8 +20,8 @@ export interface Beginning {
   readonly initial: Float32Array;
   /** Channels that an inpainting U-Net sees beside the latents: the mask, the masked picture's latents. */
   readonly beside?: Float32Array;
-  /** Puts back, after a call, what has to stay. Changes `latents` in place. */
-  hold(latents: Float32Array, call: number): void;
+  /** Puts back, after a call, what has to stay. Changes the step's latents in place. */
+  hold(step: Pick<WalkStep, "latents" | "level">): void;
 }
 
 export interface BeginningOptions {
@@ -69,8 +71,8 @@ export async function fromPicture({ picture, mask }: InitPicture, options: Begin
   return {
     noise,
     initial,
-    hold(current, call) {
-      const back = walk.addNoise(kept, noise, call + 1);
+    hold({ latents: current, level }) {
+      const back = level ? walk.addNoise(kept, noise, level) : kept;
       const area = places.length;
       for (let i = 0; i < current.length; i++) {
         const open = places[i % area]!;
@@ -78,6 +80,16 @@ export async function fromPicture({ picture, mask }: InitPicture, options: Begin
       }
     },
   };
+}
+
+/** Lays what is to be seen of the decoder's `pixels` [1, 3, H, W], 0–1, over the picture. Changes `pixels` in place. */
+export function layOver({ picture, shown }: InitPicture, pixels: Tensor<"float32">): void {
+  if (!shown) return;
+  const area = sizeOf(shown.shape);
+  for (let i = 0; i < pixels.data.length; i++) {
+    const share = shown.data[i % area]!;
+    pixels.data[i] = share * pixels.data[i]! + (1 - share) * picture.data[i]!;
+  }
 }
 
 /** How many of the steps lie before the level that `strength` starts at, as diffusers counts. */

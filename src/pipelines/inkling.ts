@@ -1,6 +1,14 @@
 import { setTimeout as nextTurn } from "node:timers/promises";
 import { resolveModel } from "../hub/index.ts";
-import { encodePicture, formatOfName, type Picture, saveBytes, writeInfotext } from "../image/index.ts";
+import {
+  encodePicture,
+  formatOfName,
+  type Picture,
+  type ReadOptions,
+  readPicture,
+  saveBytes,
+  writeInfotext,
+} from "../image/index.ts";
 import { clipTextConfig, unetConfig } from "../models/index.ts";
 import { type Device, explainFailure, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
@@ -10,10 +18,11 @@ import type { InitPicture } from "./beginning.ts";
 import { modelDefaults } from "./defaults.ts";
 import type { GenerateEvent } from "./events.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
+import { initPicture } from "./init-picture.ts";
 import { modelHash } from "./model-hash.ts";
 import { createNetworks, type Networks, pixelsPerPlace } from "./networks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
-import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
+import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings, Size } from "./settings.ts";
 import { textToImage } from "./text-to-image.ts";
 
 export interface LoadOptions extends CheckpointOptions {
@@ -53,6 +62,13 @@ export interface Inkling {
    */
   stream(settings: GenerateSettings): Events;
   generate(settings: GenerateSettings): Promise<{ images: DrawnImage[] }>;
+  /**
+   * Draws a picture again with other words: `generate` with `image`, from a file, bytes or pixels. Transparency counts as
+   * white. Rejects with an InputError for what is no picture.
+   */
+  imageToImage(settings: ImageToImageSettings): Promise<{ images: DrawnImage[] }>;
+  /** Draws a part of a picture anew: `generate` with `image` and `mask`. In the mask transparency counts as black. */
+  inpaint(settings: InpaintSettings): Promise<{ images: DrawnImage[] }>;
   close(): Promise<void>;
 }
 
@@ -162,14 +178,12 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     resolve,
     async *stream({ signal, preview = false, ...asked }) {
       const settings = resolve(asked);
-      if (!asked.init && facts.inputChannels !== facts.latentChannels) {
-        throw new InputError(
-          `${name} is an inpainting model: its U-Net wants ${facts.inputChannels} channels (latents, mask, masked picture). Drawing from text alone needs a model with ${facts.latentChannels}.`,
-        );
-      }
-      if (asked.init) checkSizes(asked.init, settings);
-      for (const line of remarks(settings, facts)) onNote(line);
-      yield* draw(settings, { preview, init: asked.init, signal });
+      const { image, mask, keepUnmasked = true } = asked;
+      const { maskBlur = 0 } = settings;
+      const init = image ? await initPicture({ image, mask, maskBlur, keepUnmasked }, settings) : asked.init;
+      if (init) checkSizes(init, settings);
+      for (const line of [...remarks(settings, facts), ...remarksOnStart(asked, settings)]) onNote(line);
+      yield* draw(settings, { preview, init, signal });
     },
     async generate(settings) {
       const images: DrawnImage[] = [];
@@ -180,12 +194,22 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       }
       return { images };
     },
+    async imageToImage({ image, ...settings }) {
+      return inkling.generate({ ...settings, image: await readPicture(image) });
+    },
+    async inpaint({ image, mask, ...settings }) {
+      const [below, above] = await Promise.all([readPicture(image), readPicture(mask, MASK)]);
+      return inkling.generate({ ...settings, image: below, mask: above });
+    },
     async close() {
       await runtime.close();
     },
   };
   return inkling;
 }
+
+/** What was not painted on a transparent mask stays. */
+const MASK: ReadOptions = { background: "black" };
 
 /** A picture to start from has to be of the size that is drawn, and so has its mask. */
 function checkSizes({ picture, mask }: InitPicture, { width, height }: ResolvedSettings): void {
@@ -232,5 +256,18 @@ function remarks(
     lines.push("The negative prompt is not looked at: this guidance shows the U-Net the prompt alone.");
   if (tiling) lines.push("The picture is decoded in tiles: faint seams are possible.");
   if (prompt.trim() === "") lines.push("The prompt is empty: the picture follows nothing but the seed.");
+  return lines;
+}
+
+/** What happened to a picture that was to be started from. */
+function remarksOnStart({ image, mask }: GenerateSettings, { width, height }: ResolvedSettings): string[] {
+  const lines: string[] = [];
+  const name = (size: Size) => `${size.width}×${size.height}`;
+  if (image && (image.width !== width || image.height !== height)) {
+    lines.push(`The picture to start from has ${name(image)} pixels; it is drawn at ${width}×${height}.`);
+  }
+  if (image && mask && mask.width * image.height !== mask.height * image.width) {
+    lines.push(`The mask has ${name(mask)} pixels: it is stretched over the picture's ${name(image)}.`);
+  }
   return lines;
 }

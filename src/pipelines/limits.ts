@@ -5,6 +5,7 @@ export const limits = {
   guidanceRescale: [0, 1],
   eta: [0, 1],
   strength: [0, 1],
+  maskBlur: [0, 64],
   seed: [-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   count: [1, 10_000],
   /** Pixels of a side. */

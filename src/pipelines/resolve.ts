@@ -1,7 +1,9 @@
 import { createWalk, type SchedulerConfig, type Walk } from "../diffusion/index.ts";
 import { InputError } from "../tensor/index.ts";
 import type { Checkpoint } from "../weights/index.ts";
+import { stepsSkipped } from "./beginning.ts";
 import type { ModelDefaults } from "./defaults.ts";
+import { fittedSize } from "./init-picture.ts";
 import { limits, MAX_AREA } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
 import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
@@ -24,13 +26,15 @@ export interface ModelFacts {
  *
  * @throws InputError naming the setting, what it was and what it may be
  */
-export function resolveSettings(
-  asked: GenerateSettings,
-  { name, checkpoint, defaults, scale, textLayers }: ModelFacts,
-): ResolvedSettings {
+export function resolveSettings(asked: GenerateSettings, facts: ModelFacts): ResolvedSettings {
+  const { name, checkpoint, defaults, scale, textLayers } = facts;
   const { clipSkip } = asked;
+  const start = startOf(asked, facts);
+  // One side alone says nothing about the other: the model's own size stands for it.
+  const fits = asked.image && asked.width === undefined && asked.height === undefined;
+  const usual = fits ? fittedSize(asked.image!, defaults.width * defaults.height, scale) : defaults;
   const size = (key: "width" | "height") => {
-    const pixels = whole(key, asked[key] ?? defaults[key], [scale, limits.side[1]]);
+    const pixels = whole(key, asked[key] ?? usual[key], [scale, limits.side[1]]);
     if (pixels % scale === 0) return pixels;
     const near = Math.max(scale, Math.round(pixels / scale) * scale);
     throw new InputError(`${key} is ${pixels} pixels; it has to be a multiple of ${scale}, for example ${near}.`);
@@ -60,12 +64,38 @@ export function resolveSettings(
     noise: oneOf("noise", asked.noise ?? "each", ["each", "batch"]),
     clipSkip,
     tiling: asked.tiling ?? tiledByDefault({ height: height / scale, width: width / scale }),
-    ...(asked.init && { strength: real("strength", asked.strength ?? (asked.init.mask ? 1 : 0.8), limits.strength) }),
+    ...start,
     schedulerConfig: asked.schedulerConfig,
     model: name,
   };
-  const { sampler, schedule } = walkOf(settings, checkpoint);
+  const begin = settings.strength === undefined ? 0 : stepsSkipped(settings.steps, settings.strength);
+  const { sampler, schedule } = walkOf(settings, checkpoint, begin);
   return { ...settings, sampler, schedule };
+}
+
+/** The settings of a picture to start from, and whether there has to be one. */
+function startOf(
+  { image, mask, init, strength, maskBlur }: GenerateSettings,
+  { name, inputChannels, latentChannels }: ModelFacts,
+): Pick<ResolvedSettings, "strength" | "maskBlur"> {
+  if (image && init) throw new InputError("image and init are both given: the picture to start from is one of them.");
+  const masked = mask !== undefined || init?.mask !== undefined;
+  if (inputChannels !== latentChannels && !masked) {
+    const only = image || init ? "it paints inside a mask, and none is given" : "it paints into a picture";
+    throw new InputError(
+      `${name} is an inpainting model: ${only}. Give a picture and a mask, or take a model that draws without.`,
+    );
+  }
+  const alone = Object.entries({ mask, strength, maskBlur }).find(([, value]) => value !== undefined);
+  if (!image && !init) {
+    if (!alone) return {};
+    throw new InputError(`${alone[0]} is given, but no picture to start from.`);
+  }
+  if (maskBlur !== undefined && !mask) throw new InputError("maskBlur is given, but no mask.");
+  return {
+    strength: real("strength", strength ?? (masked ? 1 : 0.8), limits.strength),
+    ...(mask && { maskBlur: real("mask blur", maskBlur ?? 4, limits.maskBlur) }),
+  };
 }
 
 /** Channels of an inpainting U-Net's input: latents, mask, masked picture. */

@@ -1,3 +1,4 @@
+import type { Picture, PictureSource } from "../image/index.ts";
 import type { InitPicture } from "./beginning.ts";
 
 /** What a person may ask for. Everything but the prompt has a default that suits the model. */
@@ -37,13 +38,24 @@ export interface GenerateSettings {
   schedulerConfig?: Readonly<Record<string, unknown>>;
   /** Stop the text encoder this many layers before its end (1 = all layers), as A1111 counts. */
   clipSkip?: number;
-  /** A picture to start from, and a mask of what may change. */
-  init?: InitPicture;
   /**
-   * How far from the picture in `init`, 0–1: that part of the steps is taken. Default 0.8, with a mask 1 (diffusers'
-   * defaults).
+   * A picture to start from instead of noise alone (`readPicture` reads one). Without width and height its own aspect ratio
+   * is kept; with them it is scaled to cover them and cut around the middle.
+   */
+  image?: Picture;
+  /** What of `image` is drawn anew: white, or lighter than mid-grey. Stretched over it where the sizes differ. */
+  mask?: Picture;
+  /**
+   * How far from the picture that is started from, 0–1: that part of the steps is taken. Default 0.8, with a mask 1
+   * (diffusers' defaults).
    */
   strength?: number;
+  /** Pixels over which what is drawn fades in inside the mask's edge, 0–64. Default 4. */
+  maskBlur?: number;
+  /** Where the mask is closed the pixels of `image` are put back as they were. Default true; else they passed the VAE. */
+  keepUnmasked?: boolean;
+  /** As `image` and `mask`, in numbers and at the size that is drawn; nothing is put back. */
+  init?: InitPicture;
   /**
    * Decode the picture in overlapping tiles: memory stays that of one tile, faint seams are possible. Default: above
    * 1024×1024 pixels.
@@ -52,6 +64,20 @@ export interface GenerateSettings {
   /** Attach a small picture of x0 to each step event. */
   preview?: boolean;
   signal?: AbortSignal;
+}
+
+/** As {@link GenerateSettings}, with the picture to start from wherever it is. */
+export interface ImageToImageSettings extends Omit<GenerateSettings, "image" | "mask" | "init"> {
+  image: PictureSource;
+}
+
+export interface InpaintSettings extends ImageToImageSettings {
+  mask: PictureSource;
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
 }
 
 /** The settings with nothing left open: what was really drawn, and what the infotext says. */
@@ -75,6 +101,8 @@ export interface ResolvedSettings {
   readonly tiling: boolean;
   /** Absent where the picture starts from noise. */
   readonly strength?: number;
+  /** Absent where there is no mask. */
+  readonly maskBlur?: number;
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly model: string;
   /** First ten hexadecimal digits of the U-Net file's SHA-256, as A1111 shows them; absent until known. */

@@ -20,7 +20,7 @@ import {
   type Tensor,
 } from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";
-import { type Beginning, fromNoise, fromPicture, type InitPicture, stepsSkipped } from "./beginning.ts";
+import { type Beginning, fromNoise, fromPicture, type InitPicture, layOver, stepsSkipped } from "./beginning.ts";
 import { createEstimate } from "./estimate.ts";
 import type { GenerateEvent } from "./events.ts";
 import type { Networks } from "./networks.ts";
@@ -96,7 +96,7 @@ export async function* textToImage(
     for await (const step of walk.run(predict, initial, draw)) {
       signal?.throwIfAborted();
       estimate.done("call");
-      beginning.hold(step.latents, step.call);
+      beginning.hold(step);
       latents = step.latents;
       const x0 = float32(shape, step.x0);
       yield {
@@ -119,6 +119,7 @@ export async function* textToImage(
     signal?.throwIfAborted();
     estimate.done("decode");
     const pixels = await toPixels(decoded);
+    if (tools.init) layOver(tools.init, pixels);
     const image = await pictureFromPixels(pixels);
     const seconds = (performance.now() - start) / 1000;
     yield { type: "image", picture, image, pixels, settings: { ...settings, seed, count: 1 }, seconds };

@@ -48,6 +48,17 @@ describe("a picture", () => {
     }
   });
 
+  it("draws from a picture, and the same again from that picture's settings and the first", async () => {
+    expect((await run([...quick, "-o", "first.png"], work)).code).toBe(0);
+    const from = ["--init", "first.png", "--mask", "first.png", "--model", model];
+    const args = ["another", ...quick.slice(1), ...from, "--strength", "0.7", "--mask-blur", "1"];
+    expect((await run([...args, "-o", "second.png"], work)).code).toBe(0);
+    const again = await run(["--from", "second.png", ...from, "-o", "third.png"], work);
+    expect(again.code, again.stderr).toBe(0);
+    expect(readFileSync(work.path("third.png"))).toEqual(readFileSync(work.path("second.png")));
+    expect(readFileSync(work.path("second.png"))).not.toEqual(readFileSync(work.path("first.png")));
+  });
+
   it("names the model by its own name, and needs to be told where that is", async () => {
     expect((await run([...quick, "-o", "first.png"], work)).code).toBe(0);
     const { infotext } = readMetadata(readFileSync(work.path("first.png")), "it");

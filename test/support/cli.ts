@@ -99,6 +99,8 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
       noise: asked.noise ?? "each",
       clipSkip: asked.clipSkip,
       tiling: asked.tiling ?? false,
+      ...(asked.image && { strength: asked.strength ?? 0.8 }),
+      ...(asked.mask && { maskBlur: asked.maskBlur ?? 4 }),
       model: "inkdrop-256",
     };
   };

@@ -139,7 +139,6 @@ describe("--from", () => {
   it.each([
     ["VAE: x.safetensors, Config: other", "(VAE, Config)", []],
     ["VAE: x.safetensors, Config: other", undefined, ["--vae", "v", "--config", "c"]],
-    ["Denoising strength: 0.6", "(Denoising strength)", []],
     ["Noise: batch, Batch size: 4, Batch pos: 2", "(Noise)", []],
     // A1111 draws each picture of a batch from a seed of its own.
     ["Batch size: 4, Batch pos: 2", undefined, []],
