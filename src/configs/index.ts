@@ -1,3 +1,4 @@
+export * from "./clip-cap.ts";
 export * from "./clip-text.ts";
 export * from "./gpt2.ts";
 export { parseConfig } from "./parse.ts";

@@ -6,6 +6,7 @@ import type { Gpt2Config } from "../configs/index.ts";
 import {
   add,
   cachedAttention,
+  concat,
   type Dim,
   Graph,
   gather,
@@ -22,26 +23,25 @@ import {
 import { layerNorm, repeat } from "./layers.ts";
 
 export interface Gpt2Options {
-  /** What tokens come as: ids int64 [B, T], or embeddings [B, T, C] that stand in their place. Default: ids. */
-  readonly input?: "ids" | "embeddings";
+  /** Embeddings may stand before the words: one more input, "prefix" [B, N, C], N from 0 on. Default false. */
+  readonly prefixed?: boolean;
   /** Of every token, or of each text's last one. Default: every. */
   readonly logits?: "every" | "last";
 }
 
 /**
- * "input_ids" [B, T] (or "inputs_embeds" [B, T, C]), "position_ids" [B, T], "attention_bias" [B, 1, T, S], which is added
- * to the scores, and for each layer "past.i.key" and "past.i.value" [B, heads, P, C / heads], P from 0 on →
- * "logits" [B, T, V] (or [B, V]) and the cache of all tokens, "present.i.key" and "present.i.value".
- * The output weights are the embedding's.
+ * "input_ids" [B, T], "position_ids" [B, T], "attention_bias" [B, 1, T, S], which is added to the scores, and for each
+ * layer "past.i.key" and "past.i.value" [B, heads, P, C / heads], P from 0 on → "logits" [B, T, V] (or [B, V]) and the
+ * cache of all tokens, "present.i.key" and "present.i.value". What stands in a prefix counts as new tokens, the ids being
+ * the rest of T. The output weights are the embedding's.
  */
-export function gpt2(config: Gpt2Config, { input = "ids", logits = "every" }: Gpt2Options = {}): Graph {
+export function gpt2(config: Gpt2Config, { prefixed = false, logits = "every" }: Gpt2Options = {}): Graph {
   const { n_embd: channels, n_head: heads, layer_norm_epsilon: epsilon } = config;
   const g = new Graph("gpt2");
   const wordTable = g.parameter("wte.weight", [config.vocab_size, channels]);
-  const words =
-    input === "ids"
-      ? gather(wordTable, g.input("input_ids", "int64", ["batch", "tokens"]))
-      : g.input("inputs_embeds", "float32", ["batch", "tokens", channels]);
+  const ids = g.input("input_ids", "int64", ["batch", prefixed ? "words" : "tokens"]);
+  const prefix = prefixed && g.input("prefix", "float32", ["batch", "prefix", channels]);
+  const words = prefix ? concat([prefix, gather(wordTable, ids)], 1, "tokens") : gather(wordTable, ids);
   const positions = g.input("position_ids", "int64", ["batch", "tokens"]);
   const mask = g.input("attention_bias", "float32", ["batch", 1, "tokens", "total"]);
   const places = gather(g.parameter("wpe.weight", [config.n_positions, channels]), positions);
@@ -63,14 +63,6 @@ export function gpt2(config: Gpt2Config, { input = "ids", logits = "every" }: Gp
   }
   const normed = layerNorm("ln_f", h, epsilon);
   g.output("logits", linear(logits === "last" ? last(normed, 1) : normed, wordTable));
-  return g;
-}
-
-/** ids int64 [B, T] → "embeddings" [B, T, C]: what `gpt2` takes them for, to be mixed with others. */
-export function gpt2Embeddings({ vocab_size: size, n_embd: channels }: Gpt2Config): Graph {
-  const g = new Graph("gpt2_embeddings");
-  const table = g.parameter("wte.weight", [size, channels]);
-  g.output("embeddings", gather(table, g.input("input_ids", "int64", ["batch", "tokens"])));
   return g;
 }
 

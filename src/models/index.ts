@@ -1,5 +1,7 @@
 export {
+  type ClipCapConfig,
   type ClipTextConfig,
+  clipCapConfig,
   clipTextConfig,
   type Gpt2Config,
   gpt2Config,
@@ -10,6 +12,7 @@ export {
   type VaeConfig,
   vaeConfig,
 } from "../configs/index.ts";
+export * from "./clip-cap.ts";
 export * from "./clip-text.ts";
 export * from "./gpt2.ts";
 export * from "./taesd.ts";

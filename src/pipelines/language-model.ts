@@ -2,9 +2,9 @@ import { resolveModel } from "../hub/index.ts";
 import type { ReadOn } from "../language/index.ts";
 import { cacheNames, type Gpt2Config, gpt2, gpt2Config } from "../models/index.ts";
 import type { KeptTensor, Runtime } from "../runtime/index.ts";
-import { float32, zeros } from "../tensor/index.ts";
+import { float32, type Tensor, zeros } from "../tensor/index.ts";
 import { createGpt2Tokenizer, type Gpt2Tokenizer } from "../text/index.ts";
-import { findNonFinite, openModelPart, readTokenizer } from "../weights/index.ts";
+import { findNonFinite, type ModelPart, openModelPart, readTokenizer } from "../weights/index.ts";
 import { createSessions, type Network, type Sessions } from "./sessions.ts";
 
 /** GPT-2 with its tokenizer, ready to continue texts. */
@@ -14,9 +14,15 @@ export interface LanguageModel {
   readonly config: Gpt2Config;
   readonly tokenizer: Gpt2Tokenizer;
   /** A reader of its own for each run: it remembers what it was shown, so that each token is computed once. */
-  read(options?: { readonly signal?: AbortSignal }): TextReader;
+  read(options?: ReadOptions): TextReader;
   /** Gives the weights back; the runtime stays. */
   close(): Promise<void>;
+}
+
+export interface ReadOptions {
+  /** [B, N, C]: embeddings that stand before each text. Where the model was opened for them, and only there. */
+  readonly prefix?: Tensor<"float32">;
+  readonly signal?: AbortSignal;
 }
 
 export interface TextReader {
@@ -41,14 +47,31 @@ export interface LanguageModelOptions {
 export async function openLanguageModel(
   model: string | undefined,
   runtime: Runtime,
-  { onNote, env = process.env, signal }: LanguageModelOptions = {},
+  options: LanguageModelOptions = {},
 ): Promise<LanguageModel> {
-  const { name, path } = await resolveModel(model, env, "gpt2");
-  const part = await openModelPart(path);
+  const { name, path } = await resolveModel(model, options.env ?? process.env, "gpt2");
+  return openGpt2({ name, part: await openModelPart(path), tokenizerFolder: path }, runtime, options);
+}
+
+export interface Gpt2Files {
+  readonly name: string;
+  readonly part: ModelPart;
+  readonly tokenizerFolder: string;
+  /** Texts may have embeddings before them. Default false. */
+  readonly prefixed?: boolean;
+}
+
+/** As `openLanguageModel`, for files that were found already. */
+export async function openGpt2(
+  { name, part, tokenizerFolder, prefixed = false }: Gpt2Files,
+  runtime: Runtime,
+  { onNote, signal }: LanguageModelOptions,
+): Promise<LanguageModel> {
   const config = gpt2Config(part.config, part.configFile);
-  const { merges, vocab } = await readTokenizer(path, { vocabSize: config.vocab_size });
+  const { merges, vocab } = await readTokenizer(tokenizerFolder, { vocabSize: config.vocab_size });
   const sessions = createSessions(runtime, { onNote, findNonFinite });
-  const network: Network = { name: "GPT-2", variant: "", part, build: () => gpt2(config, { logits: "last" }) };
+  const build = () => gpt2(config, { prefixed, logits: "last" });
+  const network: Network = { name: "GPT-2", variant: "", part, build };
   await sessions.open(network, signal);
   return {
     name,
@@ -64,16 +87,17 @@ const UNSEEN = -3.4028234663852886e38;
 
 /**
  * Reads texts side by side. Beginnings of different lengths are padded on the left, where no later token looks; the
- * keys and values of what was read stay with the runtime.
+ * keys and values of what was read stay with the runtime. A prefix stands before the padding.
  */
 function createReader(
   sessions: Sessions,
   network: Network,
   config: Gpt2Config,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { signal, prefix }: ReadOptions = {},
 ): TextReader {
   const names = cacheNames(config);
-  const empty = [0, config.n_head, 0, config.n_embd / config.n_head];
+  const { n_head: heads, n_embd: channels } = config;
+  const before = prefix?.shape[1] ?? 0;
   let padding: readonly number[] = [];
   let seen = 0;
   let cache: Readonly<Record<string, KeptTensor>> = {};
@@ -86,26 +110,32 @@ function createReader(
       const batch = tokens.length;
       const length = Math.max(...tokens.map((ids) => ids.length));
       if (seen === 0) padding = tokens.map((ids) => length - ids.length);
-      const total = seen + length;
+      const fresh = length + (seen === 0 ? before : 0);
+      const total = seen + fresh;
       const ids = zeros("int64", [batch, length]);
-      const places = zeros("int64", [batch, length]);
-      const mask = zeros("float32", [batch, 1, length, total]);
+      const places = zeros("int64", [batch, fresh]);
+      const mask = zeros("float32", [batch, 1, fresh, total]);
       for (const [row, text] of tokens.entries()) {
         const pad = padding[row]!;
         const offset = length - text.length;
         for (const [i, id] of text.entries()) ids.data[row * length + offset + i] = BigInt(id);
-        for (let t = 0; t < length; t++) {
-          places.data[row * length + t] = BigInt(Math.max(0, seen + t - pad));
-          const start = (row * length + t) * total;
-          mask.data.fill(UNSEEN, start, start + pad);
-          mask.data.fill(UNSEEN, start + seen + t + 1, start + total);
+        for (let t = 0; t < fresh; t++) {
+          const column = seen + t;
+          places.data[row * fresh + t] = BigInt(column < before ? column : Math.max(0, column - pad));
+          const start = (row * fresh + t) * total;
+          mask.data.fill(UNSEEN, start + before, start + before + pad);
+          mask.data.fill(UNSEEN, start + column + 1, start + total);
         }
       }
-      const past = names.map(([name, present]) => [
-        name,
-        cache[present] ?? float32([batch, ...empty.slice(1)], new Float32Array(0)),
-      ]);
-      const feeds = { input_ids: ids, position_ids: places, attention_bias: mask, ...Object.fromEntries(past) };
+      const nothing = (...shape: number[]) => float32(shape, new Float32Array(0));
+      const past = names.map(([name, present]) => [name, cache[present] ?? nothing(batch, heads, 0, channels / heads)]);
+      const feeds = {
+        input_ids: ids,
+        position_ids: places,
+        attention_bias: mask,
+        ...(prefix && { prefix: seen === 0 ? prefix : nothing(batch, 0, channels) }),
+        ...Object.fromEntries(past),
+      };
       const present = names.map(([, name]) => name);
       const { outputs, kept } = await sessions.runKeeping(network, present, feeds, signal);
       forget();

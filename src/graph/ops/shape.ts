@@ -32,12 +32,15 @@ export function transpose(x: Value, perm: readonly number[]): Value {
   return emit("Transpose", [x], { dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }, { perm });
 }
 
-/** Joins along `axis`; every other dimension must agree. */
-export function concat(values: readonly Value[], axis: number): Value {
+/**
+ * Joins along `axis`; every other dimension must agree.
+ *
+ * @param joined the name of the joined dimension, needed where a part of it is known by name only
+ */
+export function concat(values: readonly Value[], axis: number, joined?: string): Value {
   const first = values[0]!;
   const rank = first.shape.length;
   const along = axis < 0 ? axis + rank : axis;
-  let total = 0;
   for (const value of values) {
     const fits = value.shape.length === rank && value.shape.every((dim, i) => i === along || dim === first.shape[i]);
     if (!fits) {
@@ -45,9 +48,9 @@ export function concat(values: readonly Value[], axis: number): Value {
         `${at("Concat", first)}: ${showShape(first.shape)} and ${showShape(value.shape)} differ beside axis ${along}.`,
       );
     }
-    total += fixed(value.shape, along, at("Concat", first));
   }
-  const shape = first.shape.map((dim, i) => (i === along ? total : dim));
+  const length: Dim = joined ?? values.reduce((sum, { shape }) => sum + fixed(shape, along, at("Concat", first)), 0);
+  const shape = first.shape.map((dim, i) => (i === along ? length : dim));
   return emit("Concat", values, { dtype: first.dtype, shape }, { axis: along });
 }
 
