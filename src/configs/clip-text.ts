@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { count, parseConfig } from "./parse.ts";
 
+/** A refinement of both of CLIP's towers. */
+export function headsDivide(
+  { hidden_size: width, num_attention_heads: heads }: { hidden_size: number; num_attention_heads: number },
+  context: z.RefinementCtx,
+): void {
+  if (width % heads === 0) return;
+  const message = `${heads} heads do not divide hidden_size ${width}`;
+  context.addIssue({ code: "custom", path: ["num_attention_heads"], message });
+}
+
 const schema = z
   .object({
     vocab_size: count.default(49408),
@@ -12,11 +22,7 @@ const schema = z
     hidden_act: z.enum(["gelu", "quick_gelu"]).default("quick_gelu"),
     layer_norm_eps: z.number().positive().default(1e-5),
   })
-  .superRefine(({ hidden_size: width, num_attention_heads: heads }, context) => {
-    if (width % heads === 0) return;
-    const message = `${heads} heads do not divide hidden_size ${width}`;
-    context.addIssue({ code: "custom", path: ["num_attention_heads"], message });
-  });
+  .superRefine(headsDivide);
 
 /** A CLIPTextModel's config.json with the class's defaults. */
 export type ClipTextConfig = z.infer<typeof schema>;

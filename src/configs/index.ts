@@ -1,5 +1,7 @@
+export * from "./clip.ts";
 export * from "./clip-cap.ts";
-export * from "./clip-text.ts";
+export * from "./clip-image.ts";
+export { type ClipTextConfig, clipTextConfig } from "./clip-text.ts";
 export * from "./gpt2.ts";
 export { parseConfig } from "./parse.ts";
 export * from "./prediction.ts";

@@ -3,6 +3,7 @@ export * from "./infotext.ts";
 export * from "./numbering.ts";
 export * from "./picture.ts";
 export { quickPng } from "./png.ts";
+export * from "./preprocess.ts";
 export * from "./read.ts";
 export * from "./resample.ts";
 export * from "./save.ts";

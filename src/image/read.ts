@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { InputError } from "../tensor/index.ts";
+import { InputError, inTurns } from "../tensor/index.ts";
 import { formats, type PictureFormat } from "./encode.ts";
 import { isJpeg, readJpegComment } from "./jpeg.ts";
 import type { Picture } from "./picture.ts";
@@ -92,17 +92,32 @@ export async function decodePicture(
   try {
     const { data, info } = await sharp(clean, { limitInputPixels: MAX_PIXELS, failOn: "warning" })
       .autoOrient()
-      .flatten({ background })
       .toColourspace("srgb")
       .raw()
       .toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data };
+    const { width, height, channels } = info;
+    return { width, height, data: channels === 4 ? await onto(background, data) : data };
   } catch (error) {
     const why = (error as Error).message.split("\n")[0]!;
     if (/pixel limit/.test(why))
       throw new InputError(`${name} has more than ${MAX_PIXELS} pixels: so many are not read.`);
     throw new InputError(`${name} is a damaged ${format.toUpperCase()} and cannot be decoded: ${why}. Get it again.`);
   }
+}
+
+/** Red, green, blue, alpha laid over one grey, rounded to the nearest as Pillow's alpha_composite does. */
+async function onto(background: "black" | "white", rgba: Uint8Array): Promise<Uint8Array> {
+  const behind = background === "white" ? 255 : 0;
+  const data = new Uint8Array((rgba.length / 4) * 3);
+  await inTurns(rgba.length / 4, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const alpha = rgba[4 * i + 3]!;
+      for (let c = 0; c < 3; c++) {
+        data[3 * i + c] = Math.floor((rgba[4 * i + c]! * alpha + behind * (255 - alpha) + 127) / 255);
+      }
+    }
+  });
+  return data;
 }
 
 /** What people take for a picture of ours, told by its first bytes (read as Latin-1). */

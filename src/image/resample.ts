@@ -30,8 +30,8 @@ const HALF = 2 ** (BITS - 1);
 
 /**
  * `picture` at another size, byte for byte as Pillow's `resize` makes it (what diffusers and transformers prepare pictures
- * with): rows first, then columns, each rounded to 8 bits. Where a side shrinks the kernel grows with it, so that no pixel
- * is skipped; where it stays, nothing is touched.
+ * with): first one side, then the other, each rounded to 8 bits. Where a side shrinks the kernel grows with it, so that no
+ * pixel is skipped; where it stays, nothing is touched.
  */
 export async function resample(
   { width: oldWidth, height: oldHeight, data }: Picture,
@@ -39,8 +39,15 @@ export async function resample(
   height: number,
   kernel: keyof typeof kernels,
 ): Promise<Picture> {
-  const rows = await along(data, { outer: oldHeight, from: oldWidth, to: width, inner: 3 }, kernels[kernel]);
-  const both = await along(rows, { outer: 1, from: oldHeight, to: height, inner: 3 * width }, kernels[kernel]);
+  const across = (x: Uint8Array, rows: number) =>
+    along(x, { outer: rows, from: oldWidth, to: width, inner: 3 }, kernels[kernel]);
+  const down = (x: Uint8Array, columns: number) =>
+    along(x, { outer: 1, from: oldHeight, to: height, inner: 3 * columns }, kernels[kernel]);
+  // Since its version 13 Pillow begins with the height where that loses more than twice as many pixels as the width.
+  const downFirst = oldHeight > height && oldHeight - height > 2 * (oldWidth - width);
+  const both = downFirst
+    ? await across(await down(data, oldWidth), height)
+    : await down(await across(data, oldHeight), width);
   return { width, height, data: both };
 }
 

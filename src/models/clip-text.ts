@@ -1,11 +1,12 @@
 /**
- * CLIP's text transformer (Radford et al. 2021, §2.4) in the layout of transformers' CLIPTextModel.
- * B batch, T tokens (77, or fewer where the tokenizer's rows are shorter), C channels.
+ * CLIP's text transformer (Radford et al. 2021, §2.4) in the layout of transformers' CLIPTextModel and CLIPModel.
+ * B batch, T tokens (77, or fewer where the tokenizer's rows are shorter), C channels, P projection.
  */
-import type { ClipTextConfig } from "../configs/index.ts";
-import { add, attention, Graph, gather, gelu, quickGelu, slice, type Value } from "../graph/index.ts";
-import { InputError } from "../tensor/index.ts";
-import { chain, layerNorm, linear } from "./layers.ts";
+import type { ClipConfig, ClipTextConfig } from "../configs/index.ts";
+import { add, Graph, gather, matmul, reshape, slice, type Value } from "../graph/index.ts";
+import { float32, InputError, type Tensor } from "../tensor/index.ts";
+import { clipEncoder } from "./clip-encoder.ts";
+import { layerNorm, linear } from "./layers.ts";
 
 /**
  * ids [B, T] int64 → "last_hidden_state" [B, T, C], after the final layer norm.
@@ -15,45 +16,64 @@ import { chain, layerNorm, linear } from "./layers.ts";
  * @throws InputError for rows that are longer than the model has positions
  */
 export function clipText(config: ClipTextConfig, { skip = 0, tokens = config.max_position_embeddings } = {}): Graph {
-  const { hidden_size: channels, num_hidden_layers: layers, layer_norm_eps: epsilon } = config;
+  const { num_hidden_layers: layers } = config;
   if (skip < 0 || skip >= layers) {
     throw new RangeError(`Clip skip leaves out ${skip} of ${layers} layers; at least one has to stay.`);
   }
-  const positions = config.max_position_embeddings;
+  const g = new Graph("text_encoder");
+  g.output("last_hidden_state", textTransformer(g, config, layers - skip, tokens));
+  return g;
+}
+
+/**
+ * The text half of CLIP: ids [B, T] int64 and "ends" [B, 1, T] (see {@link textEnds}) → "text_features" [B, P], not yet
+ * of unit length.
+ *
+ * @throws InputError for rows that are longer than the model has positions
+ */
+export function clipTextFeatures(
+  { text, projection }: Pick<ClipConfig, "text" | "projection">,
+  { tokens = text.max_position_embeddings } = {},
+): Graph {
+  const g = new Graph("clip_text");
+  const last = textTransformer(g, text, text.num_hidden_layers, tokens);
+  const ends = g.input("ends", "float32", ["batch", 1, tokens]);
+  const pooled = g.scope("pooled", () => reshape(matmul(ends, last), ["batch", text.hidden_size]));
+  g.output("text_features", linear("text_projection", pooled, projection, { bias: false }));
+  return g;
+}
+
+/**
+ * Where CLIP pools its texts: for each row of `ids` [B, T] a one at its end token, else zeros, [B, 1, T].
+ *
+ * @param eos the end token's id, at whose first place the text ends; undefined: at the first of the row's largest ids
+ */
+export function textEnds(ids: Tensor<"int64">, eos: number | undefined): Tensor<"float32"> {
+  const [batch, tokens] = ids.shape as [number, number];
+  const ends = new Float32Array(batch * tokens);
+  for (let row = 0; row < batch; row++) {
+    const values = Array.from(ids.data.subarray(row * tokens, (row + 1) * tokens), Number);
+    // A row without an end token is pooled at its start, as transformers does.
+    ends[row * tokens + Math.max(0, values.indexOf(eos ?? Math.max(...values)))] = 1;
+  }
+  return float32([batch, 1, tokens], ends);
+}
+
+function textTransformer(g: Graph, config: ClipTextConfig, layers: number, tokens: number): Value {
+  const { hidden_size: channels, layer_norm_eps: epsilon, max_position_embeddings: positions } = config;
   if (tokens > positions) {
     throw new InputError(
       `The tokenizer makes rows of ${tokens} tokens (model_max_length), but the text encoder has ${positions} positions ` +
         "(max_position_embeddings). The two do not belong together.",
     );
   }
-  const g = new Graph("text_encoder");
   const ids = g.input("input_ids", "int64", ["batch", tokens]);
-  const last = g.scope("text_model", () => {
+  return g.scope("text_model", () => {
     const embedded = g.scope("embeddings", () => {
       const words = gather(g.parameter("token_embedding.weight", [config.vocab_size, channels]), ids);
       const places = g.parameter("position_embedding.weight", [positions, channels]);
       return add(words, tokens < positions ? slice(places, 0, 0, tokens) : places);
     });
-    const hidden = chain("encoder.layers", embedded, layers - skip, (x) => encoderLayer(x, config));
-    return layerNorm("final_layer_norm", hidden, epsilon);
+    return layerNorm("final_layer_norm", clipEncoder(embedded, config, { layers, causal: true }), epsilon);
   });
-  g.output("last_hidden_state", last);
-  return g;
-}
-
-function encoderLayer(x: Value, config: ClipTextConfig): Value {
-  const { hidden_size: channels, layer_norm_eps: epsilon, num_attention_heads: heads } = config;
-  const activation = config.hidden_act === "gelu" ? gelu : quickGelu;
-  const g = x.graph;
-  const normed = layerNorm("layer_norm1", x, epsilon);
-  const attended = g.scope("self_attn", () => {
-    const [q, k, v] = ["q_proj", "k_proj", "v_proj"].map((name) => linear(name, normed, channels));
-    return linear("out_proj", attention(q!, k!, v!, { heads, causal: true }), channels);
-  });
-  const h = add(x, attended);
-  const normed2 = layerNorm("layer_norm2", h, epsilon);
-  const mlp = g.scope("mlp", () =>
-    linear("fc2", activation(linear("fc1", normed2, config.intermediate_size)), channels),
-  );
-  return add(h, mlp);
 }

@@ -1,7 +1,9 @@
 export {
   type ClipCapConfig,
+  type ClipConfig,
   type ClipTextConfig,
   clipCapConfig,
+  clipConfig,
   clipTextConfig,
   type Gpt2Config,
   gpt2Config,
@@ -14,6 +16,7 @@ export {
 } from "../configs/index.ts";
 export * from "./clip-cap.ts";
 export * from "./clip-text.ts";
+export * from "./clip-vision.ts";
 export * from "./gpt2.ts";
 export * from "./taesd.ts";
 export * from "./unet.ts";

@@ -1,4 +1,14 @@
 export type { InitPicture } from "./beginning.ts";
+export {
+  type Clip,
+  type ClipOptions,
+  clipScore,
+  cosine,
+  type Embedding,
+  type EmbedOptions,
+  openClip,
+  textProbabilities,
+} from "./clip.ts";
 export * from "./events.ts";
 export { type DrawnImage, type Inkling, type LoadOptions, load } from "./inkling.ts";
 export { type LanguageModel, openLanguageModel, type TextReader } from "./language-model.ts";

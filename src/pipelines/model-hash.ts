@@ -1,24 +1,28 @@
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Checkpoint } from "../weights/index.ts";
+import { type Checkpoint, hashFiles, type WeightStore } from "../weights/index.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** SHA-256 of a checkpoint's U-Net file or, where it is a single file, of that one; 64 hexadecimal digits. */
+export function modelHash({ unet }: Pick<Checkpoint, "unet">, env: Environment): Promise<string> {
+  return weightsHash(unet.weights, env);
+}
 
 /**
- * SHA-256 of a checkpoint's U-Net file or, where it is a single file, of that one; 64 hexadecimal digits. Gigabytes are
- * read once: the hash is kept in the user's cache folder under the files' names, sizes and times.
+ * SHA-256 of the files that hold weights, one after another; 64 hexadecimal digits. Gigabytes are read once: the hash is
+ * kept in the user's cache folder under the files' names, sizes and times.
  */
-export async function modelHash(
-  checkpoint: Checkpoint,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string> {
-  const files = checkpoint.unet.weights.files();
+export async function weightsHash(weights: WeightStore, env: Environment): Promise<string> {
+  const files = weights.files();
   const facts = await Promise.all(files.map(async (file) => ({ file, ...(await sizeAndTime(file)) })));
   const key = JSON.stringify(facts);
-  const folder = cacheFolder(env);
+  const folder = ownCacheFolder(env);
   const path = folder && join(folder, "hashes.json");
   const known = await readHashes(path);
   const found = known[key];
   if (typeof found === "string") return found;
-  const hash = await checkpoint.hash();
+  const hash = await hashFiles(files);
   if (path) await writeHashes(folder, path, { ...(await readHashes(path)), [key]: hash }).catch(() => {});
   return hash;
 }
@@ -28,7 +32,8 @@ async function sizeAndTime(file: string): Promise<{ size: number; time: number }
   return { size, time: mtimeMs };
 }
 
-function cacheFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
+/** Where this program keeps what it can find out again; undefined where the user has no such place. */
+export function ownCacheFolder(env: Environment): string | undefined {
   const base = env["XDG_CACHE_HOME"] ?? (env["HOME"] ? join(env["HOME"], ".cache") : env["LOCALAPPDATA"]);
   return base && join(base, "inkling");
 }

@@ -85,7 +85,7 @@ function nameOf(path: string): string {
 }
 
 /** SHA-256 over the files one after another, read as streams; a megabyte is hashed in a millisecond or two. */
-async function hashFiles(files: readonly string[]): Promise<string> {
+export async function hashFiles(files: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
   for (const file of files) {
     for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Uint8Array);

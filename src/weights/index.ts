@@ -1,5 +1,6 @@
 export { checkWeights } from "./check.ts";
 export * from "./checkpoint.ts";
+export { type ClipFiles, openClipFolder } from "./clip.ts";
 export {
   encodeSafetensors,
   readJson,

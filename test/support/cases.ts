@@ -11,7 +11,7 @@ export interface Tolerance {
 }
 
 /** What a case is of: suites with tolerances of their own look them up by it. */
-export type CaseKind = "module" | "timesteps" | "text" | "unet" | "vae";
+export type CaseKind = "module" | "timesteps" | "text" | "unet" | "vae" | "clip";
 
 export interface GraphCase {
   readonly name: string;

@@ -2,9 +2,10 @@ import { lowerings, type OnnxModel } from "../../src/graph/index.ts";
 import type { GraphCase } from "../support/cases.ts";
 import { moduleCases } from "../support/modules.ts";
 import { distinctCheckpoints, type StageOptions, stagesOf } from "../support/stages.ts";
+import { clipCases } from "../support/vision.ts";
 
 /**
- * What runs on WebGPU: every module, and the stages of one checkpoint of each build. Other files, types and sizes, and
+ * What runs on WebGPU: every module, the stages of one checkpoint of each build, and CLIP's vision tower. Other files, types and sizes, and
  * other numbers fed to the same networks, come to the same programs on the device; the suite on the CPU runs them all,
  * and a software adapter is slow.
  */
@@ -19,7 +20,8 @@ export async function webgpuCases(weight?: StageOptions["weight"]): Promise<Grap
     // seconds and more each). The first U-Net stands for all; on the CPU every one runs at its odd sizes.
     cases.push(...more.filter((c) => cases.length === 0 || !isOdd(c)));
   }
-  return [...moduleCases(lowerings.webgpu), ...cases];
+  const clip = await clipCases({ lowerings: lowerings.webgpu, weight });
+  return [...moduleCases(lowerings.webgpu), ...cases, ...clip.slice(0, 1)];
 }
 
 /**
