@@ -9,6 +9,15 @@ export function guide(uncond: Float32Array, cond: Float32Array, scale: number): 
 }
 
 /**
+ * The shares of the unconditional prediction and of each conditional one in uncond + scale · Σ wᵢ (condᵢ − uncond), which
+ * is guidance towards several prompts at once (Liu et al. 2022, eq. 11). A prediction whose share is 0 need not be computed.
+ */
+export function guidanceShares(weights: readonly number[], scale: number): number[] {
+  const pull = weights.reduce((sum, weight) => sum + weight, 0);
+  return [1 - scale * pull, ...weights.map((weight) => scale * weight)];
+}
+
+/**
  * Pulls a guided prediction back to the spread of the conditional one, against over-exposure (Lin et al. 2023, § 3.4,
  * eq. 14–16). `amount` 0 leaves it, 1 matches the standard deviation; each of `batch` pictures by itself.
  */

@@ -5,7 +5,7 @@ import { type Level, ratioOf } from "./level.ts";
 import { addNoise } from "./noise.ts";
 import type { WalkOptions } from "./options.ts";
 import { planWalk } from "./plan.ts";
-import type { Estimate, Walker } from "./sampler.ts";
+import type { Estimate, Question, Walker } from "./sampler.ts";
 
 /**
  * The network as sampling sees it: its raw prediction (after guidance) for an input `x` that is already scaled, at
@@ -46,6 +46,11 @@ export interface Walk {
   readonly sigmas: readonly number[];
   /** The initial latents are standard normal noise times this. */
   readonly initNoiseSigma: number;
+  /**
+   * Which of the steps that were asked for each call belongs to, from 0. Where the sampler takes steps of another number
+   * (DPM fast, PLMS with its first one taken twice) they are spread over its calls.
+   */
+  readonly steps: readonly number[];
   /** Network calls. A guess for DPM adaptive, which decides on its way. */
   readonly calls: number;
   /**
@@ -70,7 +75,7 @@ export function createWalk(options: WalkOptions): Walk {
   const start = (x: Float32Array, noise: DrawNoise): Walker =>
     plan.walk({ x, levels, noise, interpret: plan.denoiser.interpret }, begin);
   const asked = rehearse(start);
-  const timesteps = asked.map((level) => plan.denoiser.timestepOf(level));
+  const timesteps = asked.map(({ level }) => plan.denoiser.timestepOf(level));
 
   return {
     sampler: plan.sampler,
@@ -78,20 +83,26 @@ export function createWalk(options: WalkOptions): Walk {
     timesteps,
     sigmas: plan.sigmas,
     initNoiseSigma: plan.initNoiseSigma,
+    steps: stepsOf(asked, (options.timesteps?.length ?? options.steps) - begin),
     calls: asked.length,
-    addNoise: (x0, noise, level = asked[0]!) => addNoise(x0, noise, level),
+    addNoise: (x0, noise, level = asked[0]!.level) => addNoise(x0, noise, level),
     run: (predict, initial, drawNoise) => run(plan.denoiser, start(initial, drawNoise), predict),
   };
 }
 
-/** The levels of all network calls, found by walking latents of no size. */
-function rehearse(start: (x: Float32Array, noise: DrawNoise) => Walker): Level[] {
+function stepsOf(asked: readonly Pick<Question, "step">[], steps: number): number[] {
+  const own = asked.at(-1)!.step + 1;
+  return asked.map(({ step }, call) => (own === steps ? step : Math.floor((call * steps) / asked.length)));
+}
+
+/** Where all network calls ask, found by walking latents of no size. */
+function rehearse(start: (x: Float32Array, noise: DrawNoise) => Walker): Pick<Question, "level" | "step">[] {
   const nothing = new Float32Array(0);
   const answer: Estimate = { x0: nothing, epsilon: nothing, prediction: nothing };
   const walker = start(nothing, () => nothing);
-  const levels: Level[] = [];
-  for (let turn = walker.next(); !turn.done; turn = walker.next(answer)) levels.push(turn.value.level);
-  return levels;
+  const asked: Pick<Question, "level" | "step">[] = [];
+  for (let turn = walker.next(); !turn.done; turn = walker.next(answer)) asked.push(turn.value);
+  return asked;
 }
 
 async function* run(denoiser: Denoiser, walker: Walker, predict: Predict): AsyncGenerator<WalkStep, void, void> {

@@ -4,6 +4,8 @@ export interface EmphasizedRow {
   readonly embedding: Float32Array;
   /** T weights; 1 is neutral. */
   readonly weights: readonly number[];
+  /** How often it counts in a mean that several rows share. Default 1. */
+  readonly times?: number;
 }
 
 /**
@@ -18,14 +20,14 @@ export interface EmphasizedRow {
 export const emphases = ["original", "no-norm", "joined", "from-empty", "off"] as const;
 export type Emphasis = (typeof emphases)[number];
 
-/** Whether {@link emphasize} will ask for the empty prompt's embedding. */
-export function needsEmpty(emphasis: Emphasis, texts: readonly (readonly Pick<EmphasizedRow, "weights">[])[]): boolean {
-  return emphasis === "from-empty" && !texts.flat().every(isNeutral);
+/** Whether {@link emphasize} will look at the empty prompt's embedding. */
+export function needsEmpty(emphasis: Emphasis, rows: readonly Pick<EmphasizedRow, "weights">[]): boolean {
+  return emphasis === "from-empty" && !rows.every(isNeutral);
 }
 
 /**
- * The embeddings of `texts`, each its rows, under `emphasis`. Rows without a weight other than 1 come back as they are,
- * the same arrays, unless others at their side move the mean.
+ * The embeddings of `texts`, each its rows, under `emphasis`. Where no weight is other than 1 they are the very arrays
+ * that were given.
  *
  * @param empty the empty prompt's embedding, for `from-empty`
  */
@@ -47,8 +49,7 @@ export function emphasize(
       const places = Math.max(...texts.map((rows) => rows.length));
       const out: Float32Array[][] = texts.map(() => []);
       for (let place = 0; place < places; place++) {
-        const there = texts.flatMap((rows) => rows.slice(place, place + 1));
-        const found = restored(there);
+        const found = restored(texts.flatMap((rows) => rows.slice(place, place + 1)));
         for (const [i, rows] of texts.entries()) if (place < rows.length) out[i]!.push(found.shift()!);
       }
       return out;
@@ -73,12 +74,17 @@ function weighted(row: EmphasizedRow, base?: Float32Array): Float32Array {
 function restored(rows: readonly EmphasizedRow[]): Float32Array[] {
   if (rows.every(isNeutral)) return rows.map(({ embedding }) => embedding);
   const after = rows.map((row) => weighted(row));
-  const ratio = sum(rows.map(({ embedding }) => embedding)) / sum(after);
+  let [sumBefore, sumAfter] = [0, 0];
+  for (const [i, { embedding, times = 1 }] of rows.entries()) {
+    sumBefore += times * sum(embedding);
+    sumAfter += times * sum(after[i]!);
+  }
+  const ratio = sumBefore / sumAfter;
   return after.map((row) => row.map((x) => x * ratio));
 }
 
-function sum(rows: readonly Float32Array[]): number {
+function sum(values: Float32Array): number {
   let total = 0;
-  for (const row of rows) for (const x of row) total += x;
+  for (const value of values) total += value;
   return total;
 }

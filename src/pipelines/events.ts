@@ -42,21 +42,36 @@ export interface StartEvent {
   readonly sigmas: readonly number[];
 }
 
-/** What the prompt became: 77 ids a row, start and end included. */
-export interface TokensEvent {
-  readonly type: "tokens";
-  readonly cond: Tensor<"int64">;
-  /** Absent when guidance is 1 throughout. */
-  readonly uncond?: Tensor<"int64">;
-  /** Words that did not fit into the rows; empty when all did. */
-  readonly dropped: string;
+/** One of the texts that the U-Net is told on its way, all of them listed by the two events that follow. */
+export interface ToldText {
+  readonly of: "cond" | "uncond";
+  /** Which of the prompts that `AND` joins, from 0, and how strongly it pulls. */
+  readonly part: number;
+  readonly weight: number;
+  /** The last solver step that sees it, counted from 1. */
+  readonly until: number;
+  readonly text: string;
 }
 
-/** The text encoder's output, [1, tokens, channels]. */
+/** What the prompts became. Comes before the first picture, and again before one with another prompt. */
+export interface TokensEvent {
+  readonly type: "tokens";
+  /** [rows, 77] of ids, start and end included: the (first part of the) prompt at the first step. */
+  readonly cond: Tensor<"int64">;
+  /** The same of the negative prompt. Absent where nothing is compared with it, as at guidance 1. */
+  readonly uncond?: Tensor<"int64">;
+  /** Words that did not fit into the row that plain syntax allows; empty when all did. */
+  readonly dropped: string;
+  /** Everything that is told, with ids and weights [rows, 77]. */
+  readonly texts: readonly (ToldText & { readonly ids: Tensor<"int64">; readonly weights: Tensor<"float32"> })[];
+}
+
+/** The text encoder's output after emphasis, rows joined: [1, rows · 77, channels]. `cond` and `uncond` as in the tokens. */
 export interface EmbeddingsEvent {
   readonly type: "embeddings";
   readonly cond: Tensor<"float32">;
   readonly uncond?: Tensor<"float32">;
+  readonly texts: readonly (ToldText & { readonly embedding: Tensor<"float32"> })[];
 }
 
 /** One call of the U-Net and what the sampler made of it. */

@@ -3,10 +3,12 @@ import { InputError } from "../tensor/index.ts";
 import type { Checkpoint } from "../weights/index.ts";
 import { stepsSkipped } from "./beginning.ts";
 import type { ModelDefaults } from "./defaults.ts";
+import { emphases } from "./emphasis.ts";
 import { fittedSize } from "./init-picture.ts";
 import { limits, MAX_AREA } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
-import type { GenerateSettings, ResolvedSettings } from "./settings.ts";
+import { type GenerateSettings, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
+import { checkPrompts } from "./words.ts";
 
 /** What a checkpoint brings to the settings. */
 export interface ModelFacts {
@@ -49,6 +51,8 @@ export function resolveSettings(asked: GenerateSettings, facts: ModelFacts): Res
   const settings: ResolvedSettings = {
     prompt: text("prompt", asked.prompt),
     negativePrompt: text("negative prompt", asked.negativePrompt ?? ""),
+    promptSyntax: oneOf("prompt syntax", asked.promptSyntax ?? "a1111", promptSyntaxes),
+    emphasis: oneOf("emphasis", asked.emphasis ?? "original", emphases),
     steps: whole("steps", asked.steps ?? defaults.steps, limits.steps),
     width,
     height,
@@ -70,6 +74,7 @@ export function resolveSettings(asked: GenerateSettings, facts: ModelFacts): Res
   };
   const begin = settings.strength === undefined ? 0 : stepsSkipped(settings.steps, settings.strength);
   const { sampler, schedule } = walkOf(settings, checkpoint, begin);
+  checkPrompts(settings, settings.steps - begin);
   return { ...settings, sampler, schedule };
 }
 

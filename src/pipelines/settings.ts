@@ -1,11 +1,20 @@
 import type { Picture, PictureSource } from "../image/index.ts";
 import type { InitPicture } from "./beginning.ts";
+import type { Emphasis } from "./emphasis.ts";
+
+/** How prompts are read: A1111's weights, editing, `AND` and `BREAK` at any length; or as they stand, cut after 77 tokens. */
+export const promptSyntaxes = ["a1111", "plain"] as const;
+export type PromptSyntax = (typeof promptSyntaxes)[number];
 
 /** What a person may ask for. Everything but the prompt has a default that suits the model. */
 export interface GenerateSettings {
   prompt: string;
   /** What the picture should not show; the text of the unconditional pass. Default: empty. */
   negativePrompt?: string;
+  /** How both prompts are read. Default a1111; "plain" is diffusers' way. */
+  promptSyntax?: PromptSyntax;
+  /** What the weights in a prompt do to its embedding. Default "original", A1111's. */
+  emphasis?: Emphasis;
   /** Solver steps, 1–1000. */
   steps?: number;
   /** Pixels, a multiple of 8. */
@@ -84,6 +93,8 @@ export interface Size {
 export interface ResolvedSettings {
   readonly prompt: string;
   readonly negativePrompt: string;
+  readonly promptSyntax: PromptSyntax;
+  readonly emphasis: Emphasis;
   readonly steps: number;
   readonly width: number;
   readonly height: number;

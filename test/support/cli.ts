@@ -84,6 +84,8 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
     return {
       prompt: asked.prompt,
       negativePrompt: asked.negativePrompt ?? "",
+      promptSyntax: asked.promptSyntax ?? "a1111",
+      emphasis: asked.emphasis ?? "original",
       steps: asked.steps ?? 3,
       width: asked.width ?? 16,
       height: asked.height ?? 24,
@@ -134,8 +136,8 @@ async function* fakeEvents(
   const tokens = int64([1, 77], Array(77).fill(1));
   const embedding = float32([1, 77, 2], new Float32Array(154));
   yield { type: "model", model: settings.model, device: "cpu", reason: "as asked", seconds: 0.5 };
-  yield { type: "tokens", cond: tokens, ...(uncond && { uncond: tokens }), dropped };
-  yield { type: "embeddings", cond: embedding, ...(uncond && { uncond: embedding }) };
+  yield { type: "tokens", cond: tokens, ...(uncond && { uncond: tokens }), dropped, texts: [] };
+  yield { type: "embeddings", cond: embedding, ...(uncond && { uncond: embedding }), texts: [] };
   for (let picture = 0; picture < count; picture++) {
     const seed = settings.seed + picture;
     yield {

@@ -72,7 +72,10 @@ function readWeight(shown: string, at: number, name: string): number {
   const weight = Number(shown);
   if (Number.isFinite(Math.fround(weight))) return weight;
   const place = { name, at, end: at + shown.length, shown };
-  throw new PromptError("a weight has to be a finite number such as 1.3; \\( and \\) are brackets without a weight.", place);
+  throw new PromptError(
+    "a weight has to be a finite number such as 1.3; \\( and \\) are brackets without a weight.",
+    place,
+  );
 }
 
 /** One fragment where neighbours have one weight. */

@@ -109,7 +109,15 @@ function changing(
     const when = readWhen(last, name);
     if (when === undefined) return undefined;
     const [middle, border] = colons.length === 2 ? (colons as [number, number]) : [open, colons[0]!];
-    return { type: "edit", at, end, from: nodes.slice(open + 1, middle), to: nodes.slice(middle + 1, border), when, depth };
+    return {
+      type: "edit",
+      at,
+      end,
+      from: nodes.slice(open + 1, middle),
+      to: nodes.slice(middle + 1, border),
+      when,
+      depth,
+    };
   })();
   if (node && depth > MAX_DEPTH) {
     const what = `editing inside of editing goes ${MAX_DEPTH} deep and no deeper.`;
