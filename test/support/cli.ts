@@ -135,9 +135,17 @@ async function* fakeEvents(
   const preview = asked.preview ? await pictureFromPixels(pixels) : undefined;
   const tokens = int64([1, 77], Array(77).fill(1));
   const embedding = float32([1, 77, 2], new Float32Array(154));
+  const text = { of: "cond", part: 0, weight: 1, until: steps, text: settings.prompt } as const;
+  const weights = float32([1, 77], Array(77).fill(1));
   yield { type: "model", model: settings.model, device: "cpu", reason: "as asked", seconds: 0.5 };
-  yield { type: "tokens", cond: tokens, ...(uncond && { uncond: tokens }), dropped, texts: [] };
-  yield { type: "embeddings", cond: embedding, ...(uncond && { uncond: embedding }), texts: [] };
+  yield {
+    type: "tokens",
+    cond: tokens,
+    ...(uncond && { uncond: tokens }),
+    dropped,
+    texts: [{ ...text, ids: tokens, weights }],
+  };
+  yield { type: "embeddings", cond: embedding, ...(uncond && { uncond: embedding }), texts: [{ ...text, embedding }] };
   for (let picture = 0; picture < count; picture++) {
     const seed = settings.seed + picture;
     yield {

@@ -135,6 +135,13 @@ describe("output", () => {
       cond: { dtype: "int64", shape: [1, 77] },
       uncond: { dtype: "int64", shape: [1, 77] },
       dropped: "y z",
+      texts: [
+        {
+          ...{ of: "cond", part: 0, weight: 1, until: 3, text: "x" },
+          ids: { dtype: "int64", shape: [1, 77] },
+          weights: { dtype: "float32", shape: [1, 77] },
+        },
+      ],
     });
     expect(events[9]).toMatchObject({ image: { width: 16, height: 24 }, pixels: { shape: [1, 3, 24, 16] } });
     expect(events[10]).toEqual({ type: "saved", picture: 0, path: file });
