@@ -14,9 +14,13 @@ export interface Start {
   readonly keepUnmasked: boolean;
 }
 
-/** The size to draw a picture again in: its own aspect ratio, about `area` pixels, sides in multiples of `multiple`. */
+/**
+ * The size to draw a picture again in: its own aspect ratio, sides in multiples of `multiple`. The shorter side is that of
+ * a square with the model's usual `area`, since a model draws things as large as it has seen them; a long strip has twice
+ * the area.
+ */
 export function fittedSize({ width, height }: Size, area: number, multiple: number): Size {
-  const scale = Math.sqrt(area / (width * height));
+  const scale = Math.min(Math.sqrt(area) / Math.min(width, height), Math.sqrt((2 * area) / (width * height)));
   const most = Math.floor(limits.side[1] / multiple);
   const fitted = (pixels: number) => Math.min(most, Math.max(8, Math.round((pixels * scale) / multiple))) * multiple;
   return { width: fitted(width), height: fitted(height) };
