@@ -1,5 +1,7 @@
 import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.ts";
+import type { FactsOptions } from "../pipelines/facts.ts";
 import type { Inkling, LoadOptions } from "../pipelines/index.ts";
+import type { Planner } from "../pipelines/plan.ts";
 import type { DeviceReport } from "../runtime/index.ts";
 
 /** What the command line stands in: streams, environment and engine are arguments, so that tests can be its world. */
@@ -36,6 +38,8 @@ export type Drawer = Pick<Inkling, "model" | "device" | "resolve" | "stream" | "
 /** The heavy rooms, each loaded when it is first needed, so that `--help` does not wait for them. */
 export interface Engine {
   load(model: string | undefined, options: LoadOptions & { readonly signal?: AbortSignal }): Promise<Drawer>;
+  /** As `load`, to settle settings and not to draw. */
+  plan(model: string | undefined, options: FactsOptions): Promise<Planner>;
   benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport>;
   describeRuntime(): Promise<readonly DeviceReport[]>;
 }
@@ -47,6 +51,7 @@ export const engine: Engine = {
     const starting = startRuntime(options.device, options.threads);
     return (await import("../pipelines/index.ts")).load(model, { ...options, starting });
   },
+  plan: async (model, options) => (await import("../pipelines/plan.ts")).openPlanner(model, options),
   benchmark: async (model, options) => (await import("../pipelines/benchmark.ts")).benchmark(model, options),
   describeRuntime: async () => (await import("../runtime/index.ts")).describeRuntime(),
 };

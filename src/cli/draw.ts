@@ -2,6 +2,7 @@ import type { GenerateEvent, ImageEvent } from "../pipelines/events.ts";
 import type { GenerateSettings, ResolvedSettings } from "../pipelines/settings.ts";
 import type { Cli, Drawer } from "./cli.ts";
 import { asUsage } from "./errors.ts";
+import { goalLine } from "./goal.ts";
 import type { DrawingOptions } from "./options.ts";
 import { droppedNote, type Reporter } from "./progress.ts";
 import { deviceOf, type Wish } from "./settings.ts";
@@ -29,8 +30,8 @@ export async function draw(
   let drawer: Drawer | undefined;
   try {
     drawer = await cli.engine.load(wish.model, {
-      device: await deviceOf(options.device),
-      threads: options.threads,
+      device: await deviceOf(options.device ?? wish.defaults.device),
+      threads: options.threads ?? wish.defaults.threads,
       prediction: wish.prediction,
       vae: options.vae,
       config: options.config,
@@ -41,6 +42,7 @@ export async function draw(
     const settings: GenerateSettings = { ...wish.settings, signal };
     const suffix = options.from ? ` (Some of these settings were taken from ${options.from}.)` : "";
     const resolved = await asUsage(() => drawer!.resolve(settings), suffix);
+    if (wish.goal) reporter.note(goalLine(wish.goal, resolved));
     await onResolved?.(resolved, drawer);
     let warned = false;
     // A random seed is drawn once: what was resolved is what is drawn.

@@ -4,6 +4,7 @@ import { writeInfotext } from "../image/infotext.ts";
 import { extraFields } from "../pipelines/infotext-extra.ts";
 import type { Cli } from "./cli.ts";
 import { draw } from "./draw.ts";
+import { dryRun } from "./dry-run.ts";
 import { UsageError } from "./errors.ts";
 import type { DrawingOptions } from "./options.ts";
 import { destinationOf } from "./output.ts";
@@ -17,6 +18,7 @@ export interface GenerateOptions extends DrawingOptions {
   readonly format?: PictureFormat;
   readonly preview?: string | boolean;
   readonly json?: boolean;
+  readonly dryRun?: boolean;
 }
 
 /** A PNG is at most a little longer than its pixels; the rest is room for the prompt. */
@@ -27,9 +29,13 @@ export async function generate(words: readonly string[], options: GenerateOption
   const { count = 1, json, overwrite } = options;
   if (json && options.output === "-") throw new UsageError("--json and --output - both want stdout: drop one of them");
   const preview = await previewOf(options, cli);
-  const destination = await destinationOf({ output: options.output, format: options.format, overwrite, count }, cli);
   const notes: string[] = [];
   const wish = await wishOf(words, options, cli, (line) => notes.push(line));
+  const { output = wish.defaults.output, format } = options;
+  const destination = await destinationOf({ output, format, overwrite, count }, cli);
+  if (options.dryRun) {
+    return dryRun({ ...wish, settings: { ...wish.settings, count } }, options, notes, cli);
+  }
   const { width = 256, height = 256 } = wish.settings;
   await destination.check(pictureBytes(width, height));
 

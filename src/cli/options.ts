@@ -2,9 +2,11 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
 import { limits, MAX_AREA } from "../pipelines/limits.ts";
 import type { PredictionType } from "../weights/index.ts";
+import type { ConfigOptions } from "./config.ts";
 
 /** Options of every command that draws. Those that are not given are undefined. */
-export interface DrawingOptions {
+export interface DrawingOptions extends ConfigOptions {
+  readonly goal?: string;
   readonly from?: string;
   readonly negative?: string;
   readonly steps?: number;
@@ -45,6 +47,7 @@ export function addDrawingOptions(command: Command): Command {
   command
     .argument("[prompt...]", "what the picture should show")
     .optionsGroup(PICTURE)
+    .option("--goal <name>", "an intention that stands for settings: fast, quality, creative; see `inkling goals`")
     .option("-n, --negative <text>", "what it should not show")
     .option("-s, --size <WxH>", "pixels, multiples of 8: 512x768, or 512 for a square", size)
     .option("--steps <n>", `solver steps, ${limits.steps.join(" to ")}`, integer("Steps are", ...limits.steps))
@@ -82,9 +85,18 @@ export function addDrawingOptions(command: Command): Command {
     .option("--config <folder>", "checkpoint folder whose configs, tokenizer and scheduler replace the model's")
     .addOption(predictionOption())
     .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
-    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
-    .optionsGroup(OUTPUT);
-  return command;
+    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024));
+  return addConfigOptions(command).optionsGroup(OUTPUT);
+}
+
+/** Gives `command` the options of {@link ConfigOptions}. */
+export function addConfigOptions(command: Command): Command {
+  return command
+    .option(
+      "--config-file <path>",
+      "goals and defaults of yours (default: the next inkling.config.* from here upwards)",
+    )
+    .option("--no-config-file", "look for no such file");
 }
 
 function predictionOption(): Option {

@@ -3,6 +3,7 @@ import type { Cli } from "./cli.ts";
 import { bench } from "./commands/bench.ts";
 import { doctor } from "./commands/doctor.ts";
 import { generate } from "./commands/generate.ts";
+import { goals } from "./commands/goals.ts";
 import { info } from "./commands/info.ts";
 import { models } from "./commands/models.ts";
 import { samplers } from "./commands/samplers.ts";
@@ -11,7 +12,16 @@ import { trace } from "./commands/trace.ts";
 /** Gives a command its words, options and action. Loads nothing heavy: the action does, when it runs. */
 export type Define = (command: Command, cli: Cli) => void;
 
-export const commands: Readonly<Record<string, Define>> = { generate, info, samplers, models, doctor, trace, bench };
+export const commands: Readonly<Record<string, Define>> = {
+  generate,
+  info,
+  goals,
+  samplers,
+  models,
+  doctor,
+  trace,
+  bench,
+};
 
 /** The command that is meant where none is named. */
 export const DEFAULT = "generate";

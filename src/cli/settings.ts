@@ -2,13 +2,16 @@ import { basename } from "node:path";
 import { nearest } from "../hub/nearest.ts";
 import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
+import type { Config } from "../pipelines/config.ts";
 import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
-import type { GenerateSettings } from "../pipelines/settings.ts";
+import type { GenerateSettings, Goal, GoalSettings } from "../pipelines/settings.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { InputError } from "../tensor/index.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { Cli } from "./cli.ts";
+import { findConfig } from "./config.ts";
 import { UsageError } from "./errors.ts";
+import { goalAsked, goalInName } from "./goal.ts";
 import { checkNames } from "./names.ts";
 import type { DrawingOptions } from "./options.ts";
 import { missingStart, startOf } from "./start.ts";
@@ -20,10 +23,15 @@ export interface Wish {
   readonly prediction: PredictionType | undefined;
   /** Of the weights that the `--from` picture was drawn with. */
   readonly modelHash: string | undefined;
+  /** What the settings' goal stands for, where it is not only a name that a picture bears. */
+  readonly goal: Goal | undefined;
+  /** What the config file says where no option does. */
+  readonly defaults: NonNullable<Config["defaults"]>;
 }
 
 /**
- * The settings of a command line. Those of the `--from` picture come first, explicit flags win.
+ * The settings of a command line. Explicit flags win over `--goal`, that over the `--from` picture. Such a picture says
+ * everything: only without one the defaults of the config file count.
  *
  * @throws UsageError where no prompt is given or a name is unknown; InputError where the picture is at fault
  */
@@ -33,6 +41,9 @@ export async function wishOf(
   cli: Pick<Cli, "env">,
   onNote: (line: string) => void,
 ): Promise<Wish> {
+  const file = await findConfig(options, cli);
+  const { defaults = {} } = file.config;
+  const goal = await goalAsked(options, file);
   const taken = options.from ? await readSettings(options.from, options, onNote) : undefined;
   const { model: drawnWith, modelHash, ...from } = taken?.settings ?? {};
   const prompt = words.length > 0 ? words.join(" ") : from.prompt;
@@ -55,21 +66,31 @@ export async function wishOf(
     ...(await startOf(options, taken)),
   };
   const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const suiting = await whatSuits({ ...from, schedulerConfig: taken?.schedulerConfig, tiling: taken?.tiling }, options);
+  const said = { ...from, schedulerConfig: taken?.schedulerConfig, tiling: taken?.tiling };
+  const suiting = await whatSuits(said, options.sampler ?? goal?.settings.sampler);
+  for (const key of Object.keys(goal?.settings ?? {})) delete suiting[key as keyof GoalSettings];
+  if (!taken && goal?.settings.negativePrompt === undefined) suiting.negativePrompt = defaults.negative;
   const settings: GenerateSettings = { ...suiting, ...flags, prompt };
+  if (goal) settings.goal = goal;
+  else if (taken?.goal && options.goal === undefined) settings.goal = goalInName(taken.goal);
   if (options.seed === "random") delete settings.seed;
-  await checkNames(settings);
+  await checkNames({ ...goal?.settings, ...settings });
   return {
     settings,
-    model: options.model ?? (await modelOf(drawnWith, options.from, cli)),
+    model: options.model ?? (await modelOf(drawnWith, options.from, cli)) ?? defaults.model,
     prediction: options.prediction ?? taken?.prediction,
     modelHash,
+    goal,
+    defaults,
   };
 }
 
 /** What a picture says without what was meant for its sampler alone, where another one is asked for. */
-async function whatSuits(from: Partial<GenerateSettings>, { sampler }: DrawingOptions): Promise<typeof from> {
-  if (sampler === undefined) return from;
+async function whatSuits(
+  from: Partial<GenerateSettings>,
+  sampler: string | undefined,
+): Promise<Partial<GenerateSettings>> {
+  if (sampler === undefined) return { ...from };
   await checkNames({ sampler });
   const { schedule: _, schedulerConfig: __, eta, ...rest } = from;
   const { findSampler } = await import("../diffusion/registry.ts");

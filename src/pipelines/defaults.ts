@@ -10,6 +10,8 @@ import { type PreviewFactors, STABLE_DIFFUSION_FACTORS } from "./preview.ts";
 export interface ModelDefaults {
   readonly steps: number;
   readonly guidance: number;
+  /** Distilled to few steps, with guidance as an input or without any: other numbers ruin its pictures. */
+  readonly fewSteps: boolean;
   readonly sampler: string | undefined;
   readonly schedule: string | undefined;
   readonly width: number;
@@ -53,13 +55,13 @@ export async function modelDefaults(checkpoint: Checkpoint): Promise<ModelDefaul
 function suiting(
   distilledWithGuidance: boolean,
   scheduler: Checkpoint["scheduler"],
-): { steps: number; guidance: number } {
+): Pick<ModelDefaults, "steps" | "guidance" | "fewSteps"> {
   // A consistency model takes its guidance as an input and few steps (Luo et al. 2023).
-  if (distilledWithGuidance) return { steps: 4, guidance: 8.5 };
+  if (distilledWithGuidance) return { steps: 4, guidance: 8.5, fewSteps: true };
   // Trailing spacing under Euler is how models distilled to run without guidance are published (SD-Turbo).
   const fewSteps =
     scheduler["timestep_spacing"] === "trailing" && scheduler["_class_name"] === "EulerDiscreteScheduler";
-  return fewSteps ? { steps: 4, guidance: 1 } : { steps: 50, guidance: 7.5 };
+  return { ...(fewSteps ? { steps: 4, guidance: 1 } : { steps: 50, guidance: 7.5 }), fewSteps };
 }
 
 async function readOwn(path: string): Promise<z.infer<typeof schema>> {

@@ -15,13 +15,14 @@ export interface DrawnWith extends Pick<CheckpointOptions, "vae" | "config" | "v
 
 /** Fields that follow A1111's own in an infotext: all that is needed to draw the picture again, and who drew it. */
 export function extraFields(
-  { noise, strength, maskBlur, schedulerConfig = {}, tiling, width, height }: ResolvedSettings,
+  { goal, noise, strength, maskBlur, schedulerConfig = {}, tiling, width, height }: ResolvedSettings,
   { vae, config, variant, prediction, picture = 0, count = 1 }: DrawnWith = {},
 ): Record<string, string | number | undefined> {
   // The folders of whoever drew it are nobody's business.
   const name = (path: string | undefined) => path && basename(resolve(path));
   const overrides = JSON.stringify(schedulerConfig);
   return {
+    Goal: goal,
     VAE: name(vae),
     Config: name(config),
     Variant: variant,
@@ -40,6 +41,8 @@ export function extraFields(
 
 /** What the fields of an infotext say beside the settings. */
 export interface ReadExtra {
+  /** The name of the goal that the settings came from, for people: the numbers are what counts. */
+  readonly goal?: string | undefined;
   readonly prediction?: PredictionType | undefined;
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly tiling?: boolean | undefined;
@@ -59,6 +62,7 @@ const LOST = [
 /** The counterpart of {@link extraFields}. What makes no sense is left out. */
 export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
   return {
+    goal: fields.get("Goal"),
     prediction: predictionTypes.find((type) => type === fields.get("Prediction")),
     schedulerConfig: readOverrides(fields.get("Scheduler config")),
     tiling: { on: true, off: false }[fields.get("Tiled decoding") ?? ""],

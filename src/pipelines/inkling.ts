@@ -1,5 +1,4 @@
 import { setTimeout as nextTurn } from "node:timers/promises";
-import { resolveModel } from "../hub/index.ts";
 import {
   encodePicture,
   formatOfName,
@@ -9,33 +8,29 @@ import {
   saveBytes,
   writeInfotext,
 } from "../image/index.ts";
-import { clipTextConfig, unetConfig } from "../models/index.ts";
 import { type Device, explainFailure, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
-import { type CheckpointOptions, findNonFinite, openCheckpoint } from "../weights/index.ts";
+import { findNonFinite } from "../weights/index.ts";
 import type { InitPicture } from "./beginning.ts";
-import { modelDefaults } from "./defaults.ts";
 import type { GenerateEvent } from "./events.ts";
+import { type FactsOptions, modelFacts } from "./facts.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
 import { modelHash } from "./model-hash.ts";
-import { createNetworks, type Networks, pixelsPerPlace } from "./networks.ts";
+import { createNetworks, type Networks } from "./networks.ts";
+import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
-import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings, Size } from "./settings.ts";
+import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings } from "./settings.ts";
 import { textToImage } from "./text-to-image.ts";
 
-export interface LoadOptions extends CheckpointOptions {
+export interface LoadOptions extends FactsOptions {
   /** Where to compute; "auto" takes what works best. Default auto. */
   readonly device?: Device | "auto";
   /** Threads on the CPU. Default: one per core. */
   readonly threads?: number;
   /** A runtime that was started ahead, instead of `device` and `threads`; it is closed with the model. */
   readonly starting?: Promise<StartedRuntime>;
-  /** Gets one-line remarks: what was guessed, what will be ignored. */
-  readonly onNote?: (line: string) => void;
-  /** The environment's variables. Default: those of this process. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** A finished picture, with everything that is needed to draw it again. */
@@ -109,26 +104,10 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
 /** What a model's files say, without their weights. */
 async function openFiles(
   model: string | undefined,
-  { onNote = () => {}, env = process.env, ...opening }: LoadOptions,
+  options: FactsOptions,
 ): Promise<Pick<OpenModel, "facts" | "tokenizer">> {
-  const { name, path, source } = await resolveModel(model, env);
-  const checkpoint = await openCheckpoint(path, opening);
-  checkpoint.notes.forEach(onNote);
-  const { in_channels: inputChannels, out_channels: latentChannels } = unetConfig(
-    checkpoint.unet.config,
-    checkpoint.unet.configFile,
-  );
-  const facts: ModelFacts = {
-    // Pictures tell it to others: the folders of this machine are nobody's business.
-    name: source === "path" ? checkpoint.name : name,
-    inputChannels,
-    latentChannels,
-    checkpoint,
-    defaults: await modelDefaults(checkpoint),
-    scale: pixelsPerPlace(checkpoint.vae),
-    textLayers: clipTextConfig(checkpoint.textEncoder.config, checkpoint.textEncoder.configFile).num_hidden_layers,
-  };
-  const { merges, vocab, ...configs } = checkpoint.tokenizer;
+  const facts = await modelFacts(model, options);
+  const { merges, vocab, ...configs } = facts.checkpoint.tokenizer;
   await nextTurn();
   return { facts, tokenizer: createClipTokenizer({ merges, vocab, ...readTokenizerConfig(configs) }) };
 }
@@ -182,7 +161,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       const { maskBlur = 0 } = settings;
       const init = image ? await initPicture({ image, mask, maskBlur, keepUnmasked }, settings) : asked.init;
       if (init) checkSizes(init, settings);
-      for (const line of [...remarks(settings, facts), ...remarksOnStart(asked, settings)]) onNote(line);
+      for (const line of remarks(asked, settings, facts)) onNote(line);
       yield* draw(settings, { preview, init, signal });
     },
     async generate(settings) {
@@ -238,36 +217,4 @@ function drawnImage(picture: Picture, settings: ResolvedSettings, drawnWith: Dra
       await saveBytes(path, await encodePicture(picture, format, infotext), options);
     },
   };
-}
-
-/** What a person should know about settings that are allowed all the same. */
-function remarks(
-  { width, height, prompt, negativePrompt, guidance, tiling }: ResolvedSettings,
-  { defaults, name, checkpoint }: ModelFacts,
-): string[] {
-  const lines: string[] = [];
-  const { sizes } = defaults;
-  if (sizes.length > 0 && !(sizes.includes(width) && sizes.includes(height))) {
-    const known = sizes.map((side) => `${side}×${side}`).join(" and ");
-    lines.push(`${name} was trained on ${known}; at ${width}×${height} it may draw things twice or out of shape.`);
-  }
-  const alone = guidance === 1 || typeof checkpoint.unet.config["time_cond_proj_dim"] === "number";
-  if (alone && negativePrompt)
-    lines.push("The negative prompt is not looked at: this guidance shows the U-Net the prompt alone.");
-  if (tiling) lines.push("The picture is decoded in tiles: faint seams are possible.");
-  if (prompt.trim() === "") lines.push("The prompt is empty: the picture follows nothing but the seed.");
-  return lines;
-}
-
-/** What happened to a picture that was to be started from. */
-function remarksOnStart({ image, mask }: GenerateSettings, { width, height }: ResolvedSettings): string[] {
-  const lines: string[] = [];
-  const name = (size: Size) => `${size.width}×${size.height}`;
-  if (image && (image.width !== width || image.height !== height)) {
-    lines.push(`The picture to start from has ${name(image)} pixels; it is drawn at ${width}×${height}.`);
-  }
-  if (image && mask && mask.width * image.height !== mask.height * image.width) {
-    lines.push(`The mask has ${name(mask)} pixels: it is stretched over the picture's ${name(image)}.`);
-  }
-  return lines;
 }

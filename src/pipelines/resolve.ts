@@ -4,6 +4,7 @@ import type { Checkpoint } from "../weights/index.ts";
 import { stepsSkipped } from "./beginning.ts";
 import type { ModelDefaults } from "./defaults.ts";
 import { emphases } from "./emphasis.ts";
+import { fitGoal } from "./fit-goal.ts";
 import { fittedSize } from "./init-picture.ts";
 import { limits, MAX_AREA } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
@@ -28,8 +29,9 @@ export interface ModelFacts {
  *
  * @throws InputError naming the setting, what it was and what it may be
  */
-export function resolveSettings(asked: GenerateSettings, facts: ModelFacts): ResolvedSettings {
+export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): ResolvedSettings {
   const { name, checkpoint, defaults, scale, textLayers } = facts;
+  const { settings: asked, goal } = fitGoal(wanted, facts);
   const { clipSkip } = asked;
   const start = startOf(asked, facts);
   // One side alone says nothing about the other: the model's own size stands for it.
@@ -50,6 +52,7 @@ export function resolveSettings(asked: GenerateSettings, facts: ModelFacts): Res
   if (clipSkip !== undefined) whole("clip skip", clipSkip, [1, textLayers]);
   const settings: ResolvedSettings = {
     prompt: text("prompt", asked.prompt),
+    ...(goal && { goal: goal.name }),
     negativePrompt: text("negative prompt", asked.negativePrompt ?? ""),
     promptSyntax: oneOf("prompt syntax", asked.promptSyntax ?? "a1111", promptSyntaxes),
     emphasis: oneOf("emphasis", asked.emphasis ?? "original", emphases),

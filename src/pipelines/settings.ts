@@ -9,6 +9,11 @@ export type PromptSyntax = (typeof promptSyntaxes)[number];
 /** What a person may ask for. Everything but the prompt has a default that suits the model. */
 export interface GenerateSettings {
   prompt: string;
+  /**
+   * An intention that stands for settings ("fast", "quality", "creative", or what `goalOf` gives for one of a config
+   * file). Whatever is set beside it wins; what would ruin this model's pictures is left to the model, with a note.
+   */
+  goal?: string | Goal;
   /** What the picture should not show; the text of the unconditional pass. Default: empty. */
   negativePrompt?: string;
   /** How both prompts are read. Default a1111; "plain" is diffusers' way. */
@@ -89,9 +94,46 @@ export interface Size {
   readonly height: number;
 }
 
+/** The settings of a picture that a goal may set. */
+export type GoalSettings = Pick<
+  GenerateSettings,
+  | "negativePrompt"
+  | "steps"
+  | "width"
+  | "height"
+  | "guidance"
+  | "guidanceRescale"
+  | "guidanceInterval"
+  | "sampler"
+  | "schedule"
+  | "eta"
+  | "clipSkip"
+>;
+
+/** What a goal asks of the prompt writer. */
+export interface WriterSettings {
+  /** How many prompts to write. */
+  readonly count?: number;
+  /** Tokens of a prompt at most, its beginning included. */
+  readonly maxLength?: number;
+  /** What GPT-2's logits are divided by: above 1 bolder, below 1 tamer, 0 greedy. */
+  readonly temperature?: number;
+}
+
+/** An intention as settings. What it leaves open is the model's own. */
+export interface Goal {
+  readonly name: string;
+  /** For people, one line. */
+  readonly about: string;
+  readonly settings: Readonly<GoalSettings>;
+  readonly writer: WriterSettings;
+}
+
 /** The settings with nothing left open: what was really drawn, and what the infotext says. */
 export interface ResolvedSettings {
   readonly prompt: string;
+  /** The goal's name, where there was one. */
+  readonly goal?: string;
   readonly negativePrompt: string;
   readonly promptSyntax: PromptSyntax;
   readonly emphasis: Emphasis;

@@ -41,6 +41,10 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
       ran.loads.push({ model, options });
       return fakeDrawer(ran, world);
     },
+    plan: async () => {
+      const { model, resolve } = fakeDrawer(ran, world);
+      return { model, plan: (asked) => ({ settings: resolve(asked), notes: ["a remark"] }) };
+    },
     benchmark: async () => ({ load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3], decode_s: [0.4] }),
     describeRuntime: async () => [
       { device: "cpu", works: true, reason: "works" },
@@ -81,19 +85,21 @@ function sink(chunks: Buffer[]): Writable {
 function fakeDrawer(ran: Ran, world: World): Drawer {
   const resolve = (asked: GenerateSettings): ResolvedSettings => {
     if (asked.clipSkip === 99) throw new InputError("clip skip is 99; it has to be a whole number from 1 to 12.");
+    const goal = typeof asked.goal === "object" ? asked.goal.settings : {};
     return {
       prompt: asked.prompt,
+      ...(typeof asked.goal === "object" && { goal: asked.goal.name }),
       negativePrompt: asked.negativePrompt ?? "",
       promptSyntax: asked.promptSyntax ?? "a1111",
       emphasis: asked.emphasis ?? "original",
-      steps: asked.steps ?? 3,
-      width: asked.width ?? 16,
-      height: asked.height ?? 24,
-      guidance: asked.guidance ?? 7,
-      guidanceRescale: asked.guidanceRescale ?? 0,
+      steps: asked.steps ?? goal.steps ?? 3,
+      width: asked.width ?? goal.width ?? 16,
+      height: asked.height ?? goal.height ?? 24,
+      guidance: asked.guidance ?? goal.guidance ?? 7,
+      guidanceRescale: asked.guidanceRescale ?? goal.guidanceRescale ?? 0,
       guidanceInterval: asked.guidanceInterval ?? [0, 1],
-      sampler: asked.sampler ?? "PNDMScheduler",
-      schedule: asked.schedule ?? "",
+      sampler: asked.sampler ?? goal.sampler ?? "PNDMScheduler",
+      schedule: asked.schedule ?? goal.schedule ?? "",
       eta: asked.eta,
       seed: asked.seed ?? 1234,
       rng: asked.rng ?? "cpu",

@@ -14,6 +14,7 @@ export function generate(command: Command, cli: Cli): void {
     .option("--format <name>", "png, jpeg or webp (default: by the output's name, else png)", format)
     .option("-c, --count <n>", "how many pictures; picture i has seed + i", integer("It is", ...limits.count))
     .option("--preview [kind]", "show the picture growing: auto, kitty, iterm2, sixel, blocks or off (default: auto)")
+    .option("--dry-run", "print the settings that would be drawn with, and draw nothing")
     .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
     .option("-q, --quiet", "say nothing but the paths of what was saved")
     .action(async (words: string[], options: GenerateOptions) =>

@@ -1,0 +1,45 @@
+import type { Plan } from "../pipelines/plan.ts";
+import { type Cli, write } from "./cli.ts";
+import { asUsage, oneLine } from "./errors.ts";
+import { goalLine, spaced } from "./goal.ts";
+import type { DrawingOptions } from "./options.ts";
+import { deviceOf, type Wish } from "./settings.ts";
+import { table } from "./table.ts";
+
+/** What a dry run tells, as JSON in one line. */
+interface Told extends Plan {
+  /** What the goal asks of the prompt writer. */
+  readonly writer?: object;
+}
+
+/** Settles everything about a picture, prints it, and draws nothing. */
+export async function dryRun(
+  wish: Wish,
+  options: DrawingOptions & { readonly json?: boolean },
+  said: readonly string[],
+  cli: Cli,
+): Promise<void> {
+  const { goal, prediction, model } = wish;
+  await deviceOf(options.device ?? wish.defaults.device);
+  const opening: string[] = [];
+  const { vae, config } = options;
+  const planner = await cli.engine.plan(model, { prediction, vae, config, onNote: (line) => opening.push(line) });
+  const { settings, notes } = await asUsage(() => planner.plan(wish.settings));
+  const lines = [...said, ...opening, ...(goal ? [goalLine(goal, settings)] : []), ...notes];
+  if (options.json) {
+    const writer = goal && Object.keys(goal.writer).length > 0 ? { writer: goal.writer } : {};
+    const told: Told = { settings, ...writer, notes: lines };
+    return write(cli.stdout, `${JSON.stringify(told)}\n`);
+  }
+  if (!options.quiet) for (const line of lines) cli.stderr.write(`inkling: ${oneLine(line)}\n`);
+  const { width, height, ...others } = settings;
+  const rows = Object.entries({ ...others, size: `${width}×${height}` })
+    .filter(([, value]) => value !== undefined && value !== "")
+    .map(([key, value]) => [spaced(key), oneLine(shown(value))]);
+  await write(cli.stdout, table(rows));
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return value.join(" to ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

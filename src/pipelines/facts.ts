@@ -1,0 +1,41 @@
+import { clipTextConfig, unetConfig } from "../configs/index.ts";
+import { resolveModel } from "../hub/index.ts";
+import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
+import { modelDefaults } from "./defaults.ts";
+import { pixelsPerPlace } from "./networks.ts";
+import type { ModelFacts } from "./resolve.ts";
+
+export interface FactsOptions extends CheckpointOptions {
+  /** Gets one-line remarks: what was guessed, what will be ignored. */
+  readonly onNote?: (line: string) => void;
+  /** The environment's variables. Default: those of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * What a model's files say, without their weights.
+ *
+ * @throws InputError when the model cannot be found or its files are damaged
+ */
+export async function modelFacts(
+  model: string | undefined,
+  { onNote = () => {}, env = process.env, ...opening }: FactsOptions,
+): Promise<ModelFacts> {
+  const { name, path, source } = await resolveModel(model, env);
+  const checkpoint = await openCheckpoint(path, opening);
+  checkpoint.notes.forEach(onNote);
+  const { in_channels: inputChannels, out_channels: latentChannels } = unetConfig(
+    checkpoint.unet.config,
+    checkpoint.unet.configFile,
+  );
+  return {
+    // Pictures tell it to others: the folders of this machine are nobody's business.
+    name: source === "path" ? checkpoint.name : name,
+    inputChannels,
+    latentChannels,
+    checkpoint,
+    defaults: await modelDefaults(checkpoint),
+    scale: pixelsPerPlace(checkpoint.vae),
+    textLayers: clipTextConfig(checkpoint.textEncoder.config, checkpoint.textEncoder.configFile).num_hidden_layers,
+  };
+}
