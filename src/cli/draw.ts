@@ -29,6 +29,7 @@ export async function draw(
   const { signal } = cli;
   let drawer: Drawer | undefined;
   try {
+    signal.throwIfAborted();
     drawer = await cli.engine.load(wish.model, {
       device: await deviceOf(options.device ?? wish.defaults.device),
       threads: options.threads ?? wish.defaults.threads,

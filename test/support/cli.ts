@@ -16,6 +16,8 @@ export interface World {
   signal?: AbortSignal;
   /** Steps take this long. */
   milliseconds?: number;
+  /** Called before each step. */
+  onStep?: (call: number) => void;
   dropped?: string;
   uncond?: boolean;
 }
@@ -127,7 +129,7 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
 async function* fakeEvents(
   asked: GenerateSettings,
   settings: ResolvedSettings,
-  { milliseconds = 0, dropped = "", uncond = true }: World,
+  { milliseconds = 0, onStep, dropped = "", uncond = true }: World,
 ): AsyncGenerator<GenerateEvent> {
   const { width, height, steps, count } = settings;
   const latents = float32(
@@ -166,6 +168,7 @@ async function* fakeEvents(
     };
     for (let call = 0; call < steps; call++) {
       await new Promise((done) => setTimeout(done, milliseconds));
+      onStep?.(call);
       asked.signal?.throwIfAborted();
       const secondsLeft = steps - call;
       yield {

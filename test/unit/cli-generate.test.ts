@@ -305,9 +305,10 @@ describe("faults", () => {
 describe("interrupted", () => {
   it("during a step: no file, the model closed, exit code 130", async () => {
     const controller = new AbortController();
-    const running = runCli(["x", "-o", file, "--steps", "1000"], { signal: controller.signal, milliseconds: 5 });
-    setTimeout(() => controller.abort(new Stopped("interrupted", 130)), 60);
-    const ran = await running;
+    const ran = await runCli(["x", "-o", file, "--steps", "1000"], {
+      signal: controller.signal,
+      onStep: (call) => call === 5 && controller.abort(new Stopped("interrupted", 130)),
+    });
     expect(ran.code).toBe(130);
     expect(ran.closed).toBe(1);
     expect(ran.stdout).toBe("");
@@ -318,10 +319,16 @@ describe("interrupted", () => {
   it("during a load", async () => {
     const controller = new AbortController();
     const load = (_: unknown, { signal }: { signal?: AbortSignal }): Promise<never> =>
-      new Promise((_, fail) => signal?.addEventListener("abort", () => fail(signal.reason)));
-    const running = runCli(["x", "-o", file], { signal: controller.signal, engine: { load } });
-    setTimeout(() => controller.abort(new Stopped("terminated", 143)), 20);
-    expect((await running).code).toBe(143);
+      new Promise((_, fail) => {
+        signal?.addEventListener("abort", () => fail(signal.reason));
+        setTimeout(() => controller.abort(new Stopped("terminated", 143)), 20);
+      });
+    expect((await runCli(["x", "-o", file], { signal: controller.signal, engine: { load } })).code).toBe(143);
+  });
+
+  it("before a load: nothing is loaded", async () => {
+    const ran = await runCli(["x", "-o", file], { signal: AbortSignal.abort(new Stopped("terminated", 143)) });
+    expect([ran.code, ran.loads]).toEqual([143, []]);
   });
 
   it("when a pipe's reader goes away: not a word", async () => {
@@ -333,13 +340,11 @@ describe("interrupted", () => {
 
   it("leaves the terminal as it was", async () => {
     const controller = new AbortController();
-    const running = runCli(["x", "-o", file, "--steps", "1000"], {
+    const { stderr } = await runCli(["x", "-o", file, "--steps", "1000"], {
       signal: controller.signal,
-      milliseconds: 5,
+      onStep: (call) => call === 5 && controller.abort(new Stopped("interrupted", 130)),
       terminal: true,
     });
-    setTimeout(() => controller.abort(new Stopped("interrupted", 130)), 100);
-    const { stderr } = await running;
     expect(stderr.lastIndexOf("\x1b[?25h")).toBeGreaterThan(stderr.lastIndexOf("\x1b[?25l"));
   });
 });
