@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -265,10 +266,8 @@ describe("faults", () => {
   });
 
   it("a file that appears meanwhile is left", async () => {
-    const first = runCli(["x", "-o", file, "-q"], { milliseconds: 30 });
-    await new Promise((done) => setTimeout(done, 50));
-    await writeFile(file, "mine");
-    expectRefusal(await first, 1, "exists already");
+    const ran = await runCli(["x", "-o", file, "-q"], { onStep: () => writeFileSync(file, "mine") });
+    expectRefusal(ran, 1, "exists already");
     expect(await readFile(file, "utf8")).toBe("mine");
   });
 
@@ -279,10 +278,8 @@ describe("faults", () => {
   it("a disk that fills meanwhile leaves no file", async () => {
     await mkdir(join(folder, "gone"));
     const path = join(folder, "gone", "a.png");
-    const first = runCli(["x", "-o", path, "-q"], { milliseconds: 30 });
-    await new Promise((done) => setTimeout(done, 50));
-    await rm(join(folder, "gone"), { recursive: true });
-    expectRefusal(await first, 1, path, "does not exist");
+    const onStep = () => rmSync(join(folder, "gone"), { recursive: true, force: true });
+    expectRefusal(await runCli(["x", "-o", path, "-q"], { onStep }), 1, path, "does not exist");
   });
 
   it("weights at fault end with 1, the unforeseen with 1 and a hint, each in one line", async () => {
