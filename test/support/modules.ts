@@ -1,5 +1,6 @@
 /** The cases of fixtures/modules as graphs, ready for any runtime: the same list runs on every device. */
 
+import { backward } from "../../src/autograd/index.ts";
 import type { Lowerings, Value } from "../../src/graph/index.ts";
 import * as ops from "../../src/graph/index.ts";
 import * as blocks from "../../src/models/blocks.ts";
@@ -12,6 +13,7 @@ import { need, readJson, readTensors } from "./fixtures.ts";
 /** The table under modules/ in the fixtures' README. */
 const tolerances = {
   out: { limit: 1e-5, per: "max" },
+  gradients: { limit: 2e-5, per: "max" },
   timesteps: { limit: 2e-5, per: "one" },
 } as const satisfies Record<string, Tolerance>;
 
@@ -87,24 +89,55 @@ const builders: Record<string, Build> = {
   },
 };
 
+/** The gradients of every case: of its inputs and of its weights, from the stored gradient of its output. */
+export function gradientCases(lowerings: Lowerings): GraphCase[] {
+  return readJson<ModuleCase[]>("modules", "cases.json").map((about) => {
+    const { graph, feeds, tensors, weight } = build(about);
+    const upstream = need(tensors, "upstream");
+    feeds["upstream"] = upstream;
+    const values = [...graph.inputs, ...graph.parameters.values()];
+    const g = graph.input("upstream", "float32", upstream.shape);
+    const gradients = backward(graph, graph.outputs.get("out")!, values, g);
+    const want: Record<string, Tensor> = {};
+    for (const [value, gradient] of gradients) {
+      const kind = graph.inputs.includes(value) ? "in" : "param";
+      const name = `grad.${kind}.${value.name}`;
+      const stored = tensors.get(name) ?? need(tensors, name.replace("conv.", "Conv2d_0."));
+      want[name] = stored;
+      graph.output(name, gradient);
+    }
+    const model = ops.toOnnx(ops.lower(graph, lowerings), weight);
+    return { name: about.file, kind: "module", model, feeds, want, tolerance: tolerances.gradients };
+  });
+}
+
 /** Every case of modules/cases.json and the table of timestep embeddings, lowered and written. */
 export function moduleCases(lowerings: Lowerings): GraphCase[] {
   const cases = readJson<ModuleCase[]>("modules", "cases.json");
   return [...cases.map((about) => moduleCase(about, lowerings)), ...timestepCases(lowerings)];
 }
 
-function moduleCase(about: ModuleCase, lowerings: Lowerings): GraphCase {
+/** The case's graph with its output "out", what it is fed with, and where its weights are. */
+function build(about: ModuleCase) {
   const tensors = readTensors("modules", about.file);
-  const build = builders[about.layer];
-  if (!build) throw new Error(`modules/${about.file}: no builder for the layer "${about.layer}".`);
-  const g = new ops.Graph(about.file);
+  const builder = builders[about.layer];
+  if (!builder) throw new Error(`modules/${about.file}: no builder for the layer "${about.layer}".`);
+  const graph = new ops.Graph(about.file);
   const feeds: Record<string, Tensor> = {};
   const inputs: Record<string, Value> = {};
   for (const [name, tensor] of withPrefix(tensors, "in.")) {
     feeds[name] = tensor;
-    inputs[name] = g.input(name, tensor.dtype, tensor.shape);
+    inputs[name] = graph.input(name, tensor.dtype, tensor.shape);
   }
-  g.output("out", build(inputs, about, tensors));
+  graph.output("out", builder(inputs, about, tensors));
+  // diffusers' Downsample2D keeps its convolution under two names.
+  const weight = (name: string) =>
+    tensors.get(`param.${name}`) ?? need(tensors, `param.${name.replace("conv.", "Conv2d_0.")}`);
+  return { graph, feeds, inputs, tensors, weight };
+}
+
+function moduleCase(about: ModuleCase, lowerings: Lowerings): GraphCase {
+  const { graph: g, feeds, inputs, tensors, weight } = build(about);
   const want: Record<string, Tensor> = { out: need(tensors, "out") };
   if (about.need_probs) {
     const probabilities = need(tensors, "attention_probs");
@@ -118,9 +151,6 @@ function moduleCase(about: ModuleCase, lowerings: Lowerings): GraphCase {
     g.output("attention_probs", ops.reshape(map, probabilities.shape));
     want["attention_probs"] = probabilities;
   }
-  // diffusers' Downsample2D keeps its convolution under two names.
-  const weight = (name: string) =>
-    tensors.get(`param.${name}`) ?? need(tensors, `param.${name.replace("conv.", "Conv2d_0.")}`);
   const model = ops.toOnnx(ops.lower(g, lowerings), weight);
   return { name: about.file, kind: "module", model, feeds, want, tolerance: tolerances.out };
 }

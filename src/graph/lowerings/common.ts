@@ -4,6 +4,7 @@ import type { Lowering, Lowerings } from "../lower.ts";
 import { emit } from "../ops/emit.ts";
 import { add, joinHeads, matmul, mul, reshape, sigmoid, softmax, splitHeads, transpose } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
+import { gradients } from "./gradients.ts";
 
 const linear: Lowering = (_, [x, weight, bias]) => {
   const product = matmul(x!, transpose(weight!, [1, 0]));
@@ -75,6 +76,7 @@ const resizeNearest: Lowering = (node, [x]) => {
 
 /** Operations that no device has in one node, written with ones that all have. */
 export const common: Lowerings = {
+  ...gradients,
   Linear: linear,
   GroupNorm: groupNorm(instanceNorm),
   Attention: attention,

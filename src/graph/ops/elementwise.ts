@@ -35,6 +35,9 @@ export const abs = unary("Abs");
 export const sigmoid = unary("Sigmoid");
 export const tanh = unary("Tanh");
 export const relu = unary("Relu");
+export const erf = unary("Erf");
+/** −1, 0 or 1. */
+export const sign = unary("Sign");
 
 /** x · σ(x) (Elfwing et al. 2018), also called swish. */
 export const silu = unary("Silu");
@@ -50,6 +53,11 @@ export function gelu(x: Value, approximate: "none" | "tanh" = "none"): Value {
 export function cast(x: Value, dtype: DType): Value {
   if (x.dtype === dtype) return x;
   return emit("Cast", [x], { dtype, shape: x.shape }, { to: ONNX_TYPE[dtype] });
+}
+
+/** 1 where x > 0, else 0. */
+export function positive(x: Value): Value {
+  return cast(emit("Greater", [x, lift(x.graph, 0)], { dtype: "bool", shape: x.shape }), x.dtype);
 }
 
 /** x held between `low` and `high`. */

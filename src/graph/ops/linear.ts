@@ -1,5 +1,5 @@
 import type { Value } from "../graph.ts";
-import { broadcast, fixed, ShapeError, showShape } from "../shape.ts";
+import { broadcast, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
 import { at, emit } from "./emit.ts";
 
 /** Matrix product over the last two axes, the leading ones broadcast. */
@@ -65,4 +65,22 @@ export function conv2d(x: Value, weight: Value, bias: Value | undefined, options
     { dtype: x.dtype, shape },
     { strides: [stride, stride], pads: [...pads], kernel_shape: [...kernel] },
   );
+}
+
+/** What a convolution computed with: its node's attributes. */
+export interface ConvAttributes {
+  readonly strides: readonly [number, number];
+  /** [top, left, bottom, right] */
+  readonly pads: readonly [number, number, number, number];
+  readonly kernel_shape: readonly [number, number];
+}
+
+/** The gradient of a convolution's input [B, C, H, W], from that of its output and its weight. */
+export function convInputGradient(upstream: Value, weight: Value, input: Shape, attributes: ConvAttributes): Value {
+  return emit("ConvInputGradient", [upstream, weight], { dtype: upstream.dtype, shape: input }, { ...attributes });
+}
+
+/** The gradient of a convolution's weight [O, C, kh, kw], from that of its output and its input. */
+export function convWeightGradient(upstream: Value, input: Value, weight: Shape, attributes: ConvAttributes): Value {
+  return emit("ConvWeightGradient", [upstream, input], { dtype: upstream.dtype, shape: weight }, { ...attributes });
 }

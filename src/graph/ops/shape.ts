@@ -1,6 +1,6 @@
 import { int64 } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
-import { type Dim, factors, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
+import { broadcast, type Dim, factors, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
 import { at, emit, emitAll, integers } from "./emit.ts";
 
 /** The same elements in row-major order under another shape; named dimensions must survive. */
@@ -30,6 +30,12 @@ export function transpose(x: Value, perm: readonly number[]): Value {
     throw new ShapeError(`${at("Transpose", x)}: [${perm}] is no permutation of the axes of ${showShape(x.shape)}.`);
   }
   return emit("Transpose", [x], { dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }, { perm });
+}
+
+/** x copied along the axes in which it has length 1, or which it lacks in front, until it has the shape of `like`. */
+export function expandAs(x: Value, like: Value): Value {
+  const shape = emit("Shape", [like], { dtype: "int64", shape: [like.shape.length] });
+  return emit("Expand", [x, shape], { dtype: x.dtype, shape: broadcast(x.shape, like.shape, at("Expand", x)) });
 }
 
 /**
@@ -66,8 +72,8 @@ export function split(x: Value, pieces: number | readonly number[], axis: number
   return emitAll("Split", [x, integers(x.graph, lengths)], types, { axis: along });
 }
 
-/** x[start:end] along `axis`, indices counted from the front. */
-export function slice(x: Value, axis: number, start: number, end: number): Value {
+/** x[start:end:step] along `axis`, indices counted from the front. */
+export function slice(x: Value, axis: number, start: number, end: number, step = 1): Value {
   const along = axis < 0 ? axis + x.shape.length : axis;
   const length = fixed(x.shape, along, at("Slice", x));
   if (start < 0 || end > length || start >= end) {
@@ -75,19 +81,24 @@ export function slice(x: Value, axis: number, start: number, end: number): Value
       `${at("Slice", x)}: ${start}…${end} does not lie within axis ${along} of ${showShape(x.shape)}.`,
     );
   }
-  const shape = x.shape.map((dim, i) => (i === along ? end - start : dim));
-  const operands = [[start], [end], [along]].map((v) => integers(x.graph, v));
+  const shape = x.shape.map((dim, i) => (i === along ? Math.ceil((end - start) / step) : dim));
+  const operands = [[start], [end], [along], ...(step === 1 ? [] : [[step]])].map((v) => integers(x.graph, v));
   return emit("Slice", [x, ...operands], { dtype: x.dtype, shape });
+}
+
+/** Zeros around x, so many before and after each axis. */
+export function pad(x: Value, before: readonly number[], after: readonly number[]): Value {
+  const shape = x.shape.map((dim, i) => {
+    const more = before[i]! + after[i]!;
+    return more === 0 ? dim : fixed(x.shape, i, at("Pad", x)) + more;
+  });
+  return emit("Pad", [x, integers(x.graph, [...before, ...after])], { dtype: x.dtype, shape });
 }
 
 /** Zeros around the last two axes: [top, left, bottom, right]. */
 export function padImage(x: Value, [top, left, bottom, right]: readonly [number, number, number, number]): Value {
-  const where = at("Pad", x);
-  const [h, w] = [fixed(x.shape, -2, where) + top + bottom, fixed(x.shape, -1, where) + left + right];
-  const lead = x.shape.length - 2;
-  const zeros = new Array<number>(lead).fill(0);
-  const pads = integers(x.graph, [...zeros, top, left, ...zeros, bottom, right]);
-  return emit("Pad", [x, pads], { dtype: x.dtype, shape: [...x.shape.slice(0, -2), h, w] });
+  const zeros = new Array<number>(x.shape.length - 2).fill(0);
+  return pad(x, [...zeros, top, left], [...zeros, bottom, right]);
 }
 
 /** Rows of `table` [N, …] chosen by `ids` (int64, any shape): an embedding. */
@@ -100,11 +111,24 @@ export function gather(table: Value, ids: Value): Value {
   );
 }
 
+/**
+ * The gradient of an embedding's table [N, …], from that of the chosen rows: rows that were chosen several times get the
+ * sum, those that were not 0.
+ */
+export function gatherGradient(upstream: Value, ids: Value, table: Shape): Value {
+  return emit("GatherGradient", [upstream, ids], { dtype: upstream.dtype, shape: table }, {});
+}
+
 /** The last entry along `axis`, which goes: of […, T, …] what stands at T − 1. */
 export function last(x: Value, axis: number): Value {
   const along = axis < 0 ? axis + x.shape.length : axis;
   const shape = x.shape.filter((_, i) => i !== along);
   return emit("Gather", [x, x.graph.constant(int64([], [-1]))], { dtype: x.dtype, shape }, { axis: along });
+}
+
+/** The gradient of `resizeNearest`: each place gets the sum of what it was copied to. */
+export function resizeNearestGradient(upstream: Value, input: Shape): Value {
+  return emit("ResizeNearestGradient", [upstream], { dtype: upstream.dtype, shape: input }, {});
 }
 
 /** Nearest-neighbour resize of [B, C, H, W] to [B, C, …size], as torch.nn.functional.interpolate: floor(i · in / out). */

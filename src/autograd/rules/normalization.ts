@@ -1,0 +1,70 @@
+import {
+  add,
+  type Dim,
+  div,
+  fixed,
+  mul,
+  reduceMean,
+  reduceSum,
+  reshape,
+  sqrt,
+  sub,
+  type Value,
+} from "../../graph/index.ts";
+import { type GradientRule, single } from "../rule.ts";
+
+/** x with mean 0 and variance 1 over `axes`, and 1 / √(variance + ε); the mean is taken away before squaring. */
+function normalized(x: Value, axes: readonly number[], epsilon: number) {
+  const centred = sub(x, reduceMean(x, axes));
+  const variance = reduceMean(mul(centred, centred), axes);
+  const deviation = sqrt(add(variance, epsilon));
+  return { unit: div(centred, deviation), deviation };
+}
+
+/**
+ * The gradient of x where y = unit(x): (g − mean(g) − unit · mean(g · unit)) / deviation, the means over what was
+ * normalised together (Ba et al. 2016; Wu & He 2018).
+ */
+function throughNormalization(g: Value, unit: Value, deviation: Value, axes: readonly number[]): Value {
+  const along = mul(unit, reduceMean(mul(g, unit), axes));
+  return div(sub(sub(g, reduceMean(g, axes)), along), deviation);
+}
+
+const layerNorm: GradientRule = single((node, g, [wantsX]) => {
+  const [x, weight] = node.inputs as [Value, Value, Value];
+  const { epsilon } = node.attributes as { epsilon: { float: number } };
+  const { unit, deviation } = normalized(x, [-1], epsilon.float);
+  const lead = g.shape.slice(0, -1).map((_, i) => i);
+  return [
+    wantsX ? throughNormalization(mul(g, weight), unit, deviation, [-1]) : undefined,
+    reduceSum(mul(g, unit), lead, { keep: false }),
+    reduceSum(g, lead, { keep: false }),
+  ];
+});
+
+const groupNorm: GradientRule = single((node, g, [wantsX]) => {
+  const [x, weight] = node.inputs as [Value, Value, Value];
+  const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
+  const [batch, , ...places] = x.shape as [Dim, number, ...number[]];
+  const channels = fixed(x.shape, 1, "GroupNorm");
+  const inGroups = (v: Value) => reshape(v, [batch, groups, places.reduce((n, dim) => n * dim, channels / groups)]);
+  const { unit, deviation } = normalized(inGroups(x), [-1], epsilon.float);
+  const scaled = mul(g, reshape(weight, [channels, ...places.map(() => 1)]));
+  const rest = g.shape.flatMap((_, i) => (i === 1 ? [] : [i]));
+  return [
+    wantsX ? reshape(throughNormalization(inGroups(scaled), unit, deviation, [-1]), x.shape) : undefined,
+    reduceSum(mul(g, reshape(unit, x.shape)), rest, { keep: false }),
+    reduceSum(g, rest, { keep: false }),
+  ];
+});
+
+/** y (g − Σ g y) */
+export function throughSoftmax(g: Value, y: Value): Value {
+  return mul(y, sub(g, reduceSum(mul(g, y), [-1])));
+}
+
+export const normalization: Readonly<Record<string, GradientRule>> = {
+  LayerNormalization: layerNorm,
+  GroupNorm: groupNorm,
+  Softmax: single((node, g) => [throughSoftmax(g, node.outputs[0]!)]),
+};
