@@ -1,6 +1,6 @@
 import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.ts";
 import type { FactsOptions } from "../pipelines/facts.ts";
-import type { Inkling, LoadOptions } from "../pipelines/index.ts";
+import type { Inkling, LoadOptions, PromptWriter, PromptWriterOptions } from "../pipelines/index.ts";
 import type { Planner } from "../pipelines/plan.ts";
 import type { DeviceReport } from "../runtime/index.ts";
 
@@ -40,6 +40,7 @@ export interface Engine {
   load(model: string | undefined, options: LoadOptions & { readonly signal?: AbortSignal }): Promise<Drawer>;
   /** As `load`, to settle settings and not to draw. */
   plan(model: string | undefined, options: FactsOptions): Promise<Planner>;
+  openWriter(options: PromptWriterOptions): Promise<PromptWriter>;
   benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport>;
   describeRuntime(): Promise<readonly DeviceReport[]>;
 }
@@ -52,6 +53,11 @@ export const engine: Engine = {
     return (await import("../pipelines/index.ts")).load(model, { ...options, starting });
   },
   plan: async (model, options) => (await import("../pipelines/plan.ts")).openPlanner(model, options),
+  async openWriter(options) {
+    const { startRuntime } = await import("../runtime/index.ts");
+    const starting = startRuntime(options.device, options.threads);
+    return (await import("../pipelines/prompt-writer.ts")).openPromptWriter({ ...options, starting });
+  },
   benchmark: async (model, options) => (await import("../pipelines/benchmark.ts")).benchmark(model, options),
   describeRuntime: async () => (await import("../runtime/index.ts")).describeRuntime(),
 };

@@ -39,8 +39,8 @@ export interface DrawingOptions extends ConfigOptions {
 
 /** Headings of the help. */
 export const PICTURE = "Picture:";
-const MODEL = "Model and machine:";
-const OUTPUT = "Output:";
+export const MODEL = "Model and machine:";
+export const OUTPUT = "Output:";
 
 /** Gives `command` a prompt and the options of {@link DrawingOptions}. */
 export function addDrawingOptions(command: Command): Command {

@@ -8,12 +8,14 @@ import { info } from "./commands/info.ts";
 import { models } from "./commands/models.ts";
 import { samplers } from "./commands/samplers.ts";
 import { trace } from "./commands/trace.ts";
+import { write } from "./commands/write.ts";
 
 /** Gives a command its words, options and action. Loads nothing heavy: the action does, when it runs. */
 export type Define = (command: Command, cli: Cli) => void;
 
 export const commands: Readonly<Record<string, Define>> = {
   generate,
+  write,
   info,
   goals,
   samplers,

@@ -26,6 +26,8 @@ export interface SamplingSettings {
   readonly banned?: readonly (readonly number[])[];
   /** The text does not end before so many new tokens. Default 0. */
   readonly minNewTokens?: number;
+  /** Ids that must not be the first new one. */
+  readonly suppressedAtBegin?: readonly number[];
 }
 
 /** What the processors have to know of the text. */
@@ -36,14 +38,14 @@ export interface TextFacts {
 }
 
 /**
- * The processors that the settings ask for, in transformers' order: repetition, n-grams, ban list, minimum length,
- * temperature, top-k, top-p, min-p, typical.
+ * The processors that the settings ask for, in transformers' order: repetition, n-grams, ban list, minimum length, what is
+ * suppressed at the beginning, temperature, top-k, top-p, min-p, typical.
  *
  * @throws InputError naming the setting and its range
  */
 export function processorsOf(settings: SamplingSettings, { eosId, beginning }: TextFacts): LogitsProcessor[] {
   const { temperature = 1, topK = 0, topP = 1, minP = 0, typicalP = 1 } = settings;
-  const { repetitionPenalty = 1, noRepeatNgram = 0, banned = [], minNewTokens = 0 } = settings;
+  const { repetitionPenalty = 1, noRepeatNgram = 0, banned = [], minNewTokens = 0, suppressedAtBegin = [] } = settings;
   const within = (name: string, value: number, low: number, high: number, whole = false) => {
     if (value >= low && value <= high && (!whole || Number.isInteger(value))) return;
     throw new InputError(`${name} is ${value}; it has to be a ${whole ? "whole " : ""}number from ${low} to ${high}.`);
@@ -63,6 +65,7 @@ export function processorsOf(settings: SamplingSettings, { eosId, beginning }: T
     ...(noRepeatNgram > 0 ? [noRepeat(noRepeatNgram)] : []),
     ...(banned.length > 0 ? [ban(banned)] : []),
     ...(minNewTokens > 0 ? [notBefore(beginning + minNewTokens, eosId)] : []),
+    ...(suppressedAtBegin.length > 0 ? [notFirst(suppressedAtBegin, beginning)] : []),
     ...(sampled && temperature !== 1 ? [warm(temperature)] : []),
     ...(sampled && topK > 0 ? [keepTopK(topK)] : []),
     ...(sampled && topP < 1 ? [keepTopP(topP)] : []),
@@ -118,6 +121,12 @@ function ban(sequences: readonly (readonly number[])[]): LogitsProcessor {
 function notBefore(length: number, eosId: number): LogitsProcessor {
   return (logits, ids) => {
     if (ids.length < length) logits[eosId] = NEVER;
+  };
+}
+
+function notFirst(suppressed: readonly number[], beginning: number): LogitsProcessor {
+  return (logits, ids) => {
+    if (ids.length === beginning) for (const id of suppressed) logits[id] = NEVER;
   };
 }
 

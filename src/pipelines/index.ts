@@ -1,3 +1,4 @@
+export { parseBanList } from "./ban-list.ts";
 export type { InitPicture } from "./beginning.ts";
 export {
   type Clip,
@@ -14,4 +15,16 @@ export * from "./events.ts";
 export { type GoalSources, goalNames, goalOf } from "./goal.ts";
 export { type DrawnImage, type Inkling, type LoadOptions, load } from "./inkling.ts";
 export { type LanguageModel, openLanguageModel, type TextReader } from "./language-model.ts";
+export { openPromptWriter, type PromptWriter, type PromptWriterOptions, writePrompts } from "./prompt-writer.ts";
 export * from "./settings.ts";
+export type {
+  LikelyPiece,
+  PromptEvent,
+  PromptRefusedEvent,
+  PromptTokenEvent,
+  WriteEvent,
+  WriteEvents,
+  WriteSettings,
+  WritingDoneEvent,
+  WrittenPrompt,
+} from "./writing.ts";

@@ -47,6 +47,9 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
       const { model, resolve } = fakeDrawer(ran, world);
       return { model, plan: (asked) => ({ settings: resolve(asked), notes: ["a remark"] }) };
     },
+    openWriter: async () => {
+      throw new Error("Nobody writes here.");
+    },
     benchmark: async () => ({ load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3], decode_s: [0.4] }),
     describeRuntime: async () => [
       { device: "cpu", works: true, reason: "works" },

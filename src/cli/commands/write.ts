@@ -1,0 +1,28 @@
+import { type Command, Option } from "commander";
+import { limits } from "../../pipelines/limits.ts";
+import type { Cli } from "../cli.ts";
+import { integer, MODEL, OUTPUT } from "../options.ts";
+import type { WriteOptions } from "../write.ts";
+import { addWritingOptions, PROMPTS } from "../writing-options.ts";
+
+/** `inkling write`: GPT-2 writes prompts. */
+export function write(command: Command, cli: Cli): void {
+  command
+    .summary("write prompts, from nothing or from a beginning")
+    .description("Writes prompts with GPT-2, from nothing or from a beginning, one a line on stdout.")
+    .argument("[beginning...]", "the words that every prompt starts with")
+    .optionsGroup(PROMPTS)
+    .option("-c, --count <n>", "how many; prompt i has seed + i (default: 1)", integer("It is", ...limits.count));
+  addWritingOptions(command)
+    .option("--seed <n>", "integer that fixes what is written (default: random)", integer("Seeds are", ...limits.seed))
+    .optionsGroup(MODEL)
+    .option("-m, --model <name>", "a GPT-2 of `inkling models`, or a folder in transformers' layout")
+    .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
+    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
+    .optionsGroup(OUTPUT)
+    .addOption(new Option("--json", "one object a line: text, tokens, seed, probability, score").conflicts("quiet"))
+    .option("-q, --quiet", "say nothing but the prompts")
+    .action(async (words: string[], options: WriteOptions) =>
+      (await import("../write.ts")).writeCommand(words, options, cli),
+    );
+}
