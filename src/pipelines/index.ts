@@ -1,5 +1,6 @@
 export { parseBanList } from "./ban-list.ts";
 export type { InitPicture } from "./beginning.ts";
+export * from "./captions.ts";
 export {
   type Clip,
   type ClipOptions,

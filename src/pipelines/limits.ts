@@ -8,6 +8,7 @@ export const limits = {
   maskBlur: [0, 64],
   seed: [-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   count: [1, 10_000],
+  captions: [1, 100],
   /** Pixels of a side. */
   side: [1, 4096],
 } as const satisfies Record<string, readonly [number, number]>;

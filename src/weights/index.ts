@@ -1,3 +1,4 @@
+export { type CaptionerFiles, openCaptionerFolder } from "./captioner.ts";
 export { checkWeights } from "./check.ts";
 export * from "./checkpoint.ts";
 export { type ClipFiles, openClipFolder } from "./clip.ts";
