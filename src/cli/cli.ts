@@ -1,6 +1,6 @@
 import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.ts";
 import type { FactsOptions } from "../pipelines/facts.ts";
-import type { Inkling, LoadOptions, PromptWriter, PromptWriterOptions } from "../pipelines/index.ts";
+import type { Clip, ClipOptions, Inkling, LoadOptions, PromptWriter, PromptWriterOptions } from "../pipelines/index.ts";
 import type { Planner } from "../pipelines/plan.ts";
 import type { DeviceReport } from "../runtime/index.ts";
 
@@ -41,6 +41,7 @@ export interface Engine {
   /** As `load`, to settle settings and not to draw. */
   plan(model: string | undefined, options: FactsOptions): Promise<Planner>;
   openWriter(options: PromptWriterOptions): Promise<PromptWriter>;
+  openClip(model: string | undefined, options: ClipOptions): Promise<Clip>;
   benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport>;
   describeRuntime(): Promise<readonly DeviceReport[]>;
 }
@@ -57,6 +58,11 @@ export const engine: Engine = {
     const { startRuntime } = await import("../runtime/index.ts");
     const starting = startRuntime(options.device, options.threads);
     return (await import("../pipelines/prompt-writer.ts")).openPromptWriter({ ...options, starting });
+  },
+  async openClip(model, options) {
+    const { startRuntime } = await import("../runtime/index.ts");
+    const starting = startRuntime(options.device, options.threads);
+    return (await import("../pipelines/clip.ts")).openClip(model, { ...options, starting });
   },
   benchmark: async (model, options) => (await import("../pipelines/benchmark.ts")).benchmark(model, options),
   describeRuntime: async () => (await import("../runtime/index.ts")).describeRuntime(),

@@ -6,7 +6,10 @@ import { generate } from "./commands/generate.ts";
 import { goals } from "./commands/goals.ts";
 import { info } from "./commands/info.ts";
 import { models } from "./commands/models.ts";
+import { rank } from "./commands/rank.ts";
 import { samplers } from "./commands/samplers.ts";
+import { score } from "./commands/score.ts";
+import { search } from "./commands/search.ts";
 import { trace } from "./commands/trace.ts";
 import { write } from "./commands/write.ts";
 
@@ -16,6 +19,9 @@ export type Define = (command: Command, cli: Cli) => void;
 export const commands: Readonly<Record<string, Define>> = {
   generate,
   write,
+  score,
+  rank,
+  search,
   info,
   goals,
   samplers,

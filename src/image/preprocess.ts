@@ -1,4 +1,4 @@
-import { float32, type Tensor } from "../tensor/index.ts";
+import { float32, InputError, type Tensor } from "../tensor/index.ts";
 import type { Picture } from "./picture.ts";
 import { resample } from "./resample.ts";
 
@@ -47,12 +47,22 @@ export async function preprocess(pictures: readonly Picture[], how: Preprocessin
   return float32([prepared.length, 3, height, width], out);
 }
 
-/** The picture at the size that the network wants, still in 8 bits. */
+/** Pixels of a resized picture before its middle is cut out: a side may be thousands of times as long as the other. */
+const MAX_RESIZED = 2 ** 24;
+
+/**
+ * The picture at the size that the network wants, still in 8 bits.
+ *
+ * @throws InputError for a picture whose sides differ too much
+ */
 export async function cut(
   picture: Picture,
   { resize, crop }: Pick<Preprocessing, "resize" | "crop">,
 ): Promise<Picture> {
   const size = typeof resize === "number" ? shortestEdge(picture, resize) : (resize ?? picture);
+  if (size.width * size.height > MAX_RESIZED) {
+    throw new InputError(`A picture of ${picture.width}×${picture.height} is too narrow to be looked at.`);
+  }
   const resized = await resample(picture, size.width, size.height, "bicubic");
   return crop ? centreCrop(resized, crop) : resized;
 }

@@ -16,6 +16,14 @@ export * from "./events.ts";
 export { type GoalSources, goalNames, goalOf } from "./goal.ts";
 export { type DrawnImage, type Inkling, type LoadOptions, load } from "./inkling.ts";
 export { type LanguageModel, openLanguageModel, type TextReader } from "./language-model.ts";
+export {
+  embedFiles,
+  type IndexedPicture,
+  type IndexOptions,
+  type IndexProgress,
+  indexPictures,
+  rankPictures,
+} from "./picture-index.ts";
 export { openPromptWriter, type PromptWriter, type PromptWriterOptions, writePrompts } from "./prompt-writer.ts";
 export * from "./settings.ts";
 export type {

@@ -3,7 +3,8 @@ import { Writable } from "node:stream";
 import { expect } from "vitest";
 import type { Cli, Drawer, Engine } from "../../src/cli/cli.ts";
 import { run } from "../../src/cli/program.ts";
-import { pictureFromPixels } from "../../src/image/index.ts";
+import { type Picture, pictureFromPixels } from "../../src/image/index.ts";
+import type { Clip } from "../../src/pipelines/clip.ts";
 import type { GenerateEvent } from "../../src/pipelines/events.ts";
 import type { GenerateSettings, ResolvedSettings } from "../../src/pipelines/settings.ts";
 import { float32, InputError, int64 } from "../../src/tensor/index.ts";
@@ -31,11 +32,24 @@ export interface Ran {
   /** What the engine was asked for. */
   loads: { model: string | undefined; options: Parameters<Engine["load"]>[1] }[];
   asked: GenerateSettings[];
+  clips: { model: string | undefined; options: Parameters<Engine["openClip"]>[1] }[];
+  /** Pictures that the CLIP was shown. */
+  seen: number;
   closed: number;
 }
 
 export async function runCli(args: readonly string[], world: World = {}): Promise<Ran> {
-  const ran: Ran = { code: -1, stdout: "", raw: Buffer.alloc(0), stderr: "", loads: [], asked: [], closed: 0 };
+  const ran: Ran = {
+    code: -1,
+    stdout: "",
+    raw: Buffer.alloc(0),
+    stderr: "",
+    loads: [],
+    asked: [],
+    clips: [],
+    seen: 0,
+    closed: 0,
+  };
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const fake: Engine = {
@@ -49,6 +63,10 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
     },
     openWriter: async () => {
       throw new Error("Nobody writes here.");
+    },
+    openClip: async (model, options) => {
+      ran.clips.push({ model, options });
+      return fakeClip(ran);
     },
     benchmark: async () => ({ load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3], decode_s: [0.4] }),
     describeRuntime: async () => [
@@ -85,6 +103,33 @@ function sink(chunks: Buffer[]): Writable {
       done();
     },
   });
+}
+
+/** Sees a picture as its mean colour, and of a text the colours' names. */
+export function fakeClip(ran = { seen: 0, closed: 0 }): Clip {
+  const unit = (values: readonly number[]): Float32Array => {
+    const length = Math.hypot(...values);
+    return Float32Array.from(values, (x) => x / length);
+  };
+  const colours = ["red", "green", "blue"];
+  const clip: Clip = {
+    model: "fake-clip",
+    device: "cpu",
+    dimension: 3,
+    logitScale: 10,
+    embedPictures: async (pictures, { signal } = {}) => {
+      signal?.throwIfAborted();
+      ran.seen += pictures.length;
+      return (pictures as Picture[]).map(({ data }) =>
+        unit(colours.map((_, c) => 1 + data.filter((_, i) => i % 3 === c).reduce((sum, x) => sum + x, 0))),
+      );
+    },
+    embedTexts: async (texts) => texts.map((text) => unit(colours.map((name) => (text.includes(name) ? 1 : 0.01)))),
+    score: async () => 0,
+    fingerprint: async () => "fake",
+    close: async () => void ran.closed++,
+  };
+  return clip;
 }
 
 function fakeDrawer(ran: Ran, world: World): Drawer {

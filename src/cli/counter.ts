@@ -1,0 +1,60 @@
+import progress from "cli-progress";
+import type { Cli } from "./cli.ts";
+import { oneLine } from "./errors.ts";
+import { timeLeft } from "./progress.ts";
+
+/** Tells how far along a list of things is. */
+export interface Counter {
+  update(done: number, total: number, secondsLeft: number): void;
+  /** A remark, above the bar where there is one. */
+  note(line: string): void;
+  /** Leaves the terminal as it was found. May be called more than once. */
+  end(): void;
+}
+
+/** Seconds between two lines where there is no terminal to draw a bar on. */
+const LINE_EVERY = 10;
+
+/** A bar on a terminal, else a line now and then; with `quiet` remarks alone. */
+export function createCounter({ stderr, env }: Cli, what: string, { quiet = false } = {}): Counter {
+  const held: string[] = [];
+  let bar: progress.SingleBar | undefined;
+  let last = Date.now();
+  const onTerminal = stderr.isTTY && env["TERM"] !== "dumb";
+  const say = (line: string): void => void stderr.write(`inkling: ${oneLine(line)}\n`);
+  return {
+    update(done, total, secondsLeft) {
+      if (quiet) return;
+      const text = done < total ? timeLeft(secondsLeft) : "done";
+      if (onTerminal) {
+        bar ??= start(stderr as NodeJS.WritableStream, what, total);
+        bar.update(done, { text });
+      } else if (Date.now() - last > 1000 * LINE_EVERY) {
+        last = Date.now();
+        stderr.write(`${what} ${done}/${total}, ${text}\n`);
+      }
+    },
+    note: (line) => (bar ? void held.push(line) : say(line)),
+    end() {
+      bar?.stop();
+      bar = undefined;
+      for (const line of held.splice(0)) say(line);
+    },
+  };
+}
+
+function start(stream: NodeJS.WritableStream, what: string, total: number): progress.SingleBar {
+  const bar = new progress.SingleBar({
+    stream,
+    format: `${what} {bar} {value}/{total} · {text}`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 24,
+    hideCursor: true,
+    gracefulExit: false,
+    forceRedraw: true,
+    clearOnComplete: true,
+  });
+  bar.start(total, 0, { text: "" });
+  return bar;
+}
