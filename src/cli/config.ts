@@ -46,7 +46,7 @@ async function search(home: string | undefined): Promise<{ file: string; value: 
     ...(home && { stopDir: home }),
   });
   const found = await searcher.search().catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(`The config file cannot be read: ${error.message}.`, { cause: error });
+    throw new InputError(`An inkling.config file cannot be read: ${error.message}.`, { cause: error });
   });
   if (!found) return undefined;
   const file = relative(process.cwd(), found.filepath);
@@ -87,6 +87,7 @@ async function typed(path: string): Promise<unknown> {
 }
 
 function said(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
   const { message, code } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return "there is no such file";
   // Of several lines the first says what is wrong.

@@ -86,6 +86,15 @@ export function checkConfig(config: unknown, file: string): Config {
   );
 }
 
+/** The same as JSON Schema, for editors; `assets/config.schema.json` is made of it. */
+export function configJsonSchema(): Record<string, unknown> {
+  return {
+    ...z.toJSONSchema(configSchema, { io: "input", target: "draft-7" }),
+    title: "inkling.config",
+    description: "Goals and defaults of one's own for inkling",
+  };
+}
+
 /** What an object of the schema says, as far as it is walked here. */
 interface Described {
   readonly properties?: Readonly<Record<string, Described>>;
@@ -93,7 +102,7 @@ interface Described {
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[]): string {
-  const top = z.toJSONSchema(configSchema, { io: "input" }) as Described;
+  const top = configJsonSchema() as Described;
   const there = path.reduce<Described | undefined>(
     (each, part) => each?.properties?.[String(part)] ?? each?.additionalProperties,
     top,

@@ -1,6 +1,8 @@
 /** Goals: what each stands for, what gives way to what, and what a model can draw of it. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { type Config, checkConfig, defineConfig } from "../../src/pipelines/config.ts";
+import { type Config, checkConfig, configJsonSchema, defineConfig } from "../../src/pipelines/config.ts";
 import type { ModelDefaults } from "../../src/pipelines/defaults.ts";
 import { type Fit, fitGoal } from "../../src/pipelines/fit-goal.ts";
 import { goalNames, goalOf } from "../../src/pipelines/goal.ts";
@@ -198,5 +200,45 @@ describe("a config", () => {
   it("may be empty, and may name its schema", () => {
     expect(checkConfig({}, "f")).toEqual({});
     expect(checkConfig({ $schema: "./s.json", defaults: {} }, "f")).toMatchObject({ defaults: {} });
+  });
+});
+
+describe("the schema for editors", () => {
+  const file = new URL("../../assets/config.schema.json", import.meta.url);
+
+  it("is up to date (vitest -u writes it)", async () => {
+    await expect(`${JSON.stringify(configJsonSchema(), null, 2)}\n`).toMatchFileSnapshot(fileURLToPath(file));
+  });
+
+  it("knows every setting that a goal may set, and tells what each is", () => {
+    interface Schema {
+      readonly properties?: Record<string, Schema>;
+      readonly additionalProperties?: Schema | false;
+      readonly description?: string;
+    }
+    const { goals, defaults } = (JSON.parse(readFileSync(file, "utf8")) as Schema).properties!;
+    const goal = goals!.additionalProperties as Schema;
+    const { settings, writer } = goal.properties!;
+    const every: Required<GoalSettings> = {
+      negativePrompt: "",
+      steps: 1,
+      width: 8,
+      height: 8,
+      guidance: 1,
+      guidanceRescale: 0,
+      guidanceInterval: [0, 1],
+      sampler: "x",
+      schedule: "x",
+      eta: 0,
+      clipSkip: 1,
+    };
+    expect(Object.keys(settings!.properties!).sort()).toEqual(Object.keys(every).sort());
+    expect(checkConfig({ goals: { a: { settings: every } } }, "f")).toMatchObject({
+      goals: { a: { settings: every } },
+    });
+    for (const each of [goal, settings!, writer!, defaults!]) {
+      expect(each.additionalProperties).toBe(false);
+      for (const [key, { description }] of Object.entries(each.properties!)) expect(description, key).toBeTruthy();
+    }
   });
 });
