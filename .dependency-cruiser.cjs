@@ -30,8 +30,10 @@ const below = {
     "graph",
     "tensor",
   ],
+  training: ["diffusion", "models", "weights", "configs", "text", "image", "autograd", "runtime", "graph", "tensor"],
   cli: [
     "pipelines",
+    "training",
     "diffusion",
     "language",
     "models",

@@ -1,3 +1,4 @@
+export * from "./copy.ts";
 export * from "./graph.ts";
 export * from "./lower.ts";
 export { lowerings } from "./lowerings/index.ts";

@@ -89,6 +89,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   ],
   LayerNormalization: [{ shapes: [[2, 3, 8], [8], [8]], build: ([x, w, b]) => ops.layerNorm(x!, w!, b!, 1e-5) }],
   Softmax: [unary(ops.softmax)],
+  LogSoftmax: [unary(ops.logSoftmax)],
   Attention: [
     {
       shapes: [
@@ -130,6 +131,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     // A row that comes twice gets both gradients.
     { shapes: [[4, 3]], build: ([x], g) => ops.gather(x!, g.constant(int64([2, 2], [3, 1, 1, 0]))) },
   ],
+  GatherElements: [{ shapes: [[2, 5]], build: ([x], g) => ops.pick(x!, g.constant(int64([2, 1], [3, 0]))) }],
   ResizeNearest: [
     { shapes: [[1, 2, 3, 2]], build: ([x]) => ops.resizeNearest(x!, [6, 4]) },
     { shapes: [[1, 2, 3, 2]], build: ([x]) => ops.resizeNearest(x!, [5, 3]) },

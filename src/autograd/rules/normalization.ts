@@ -2,6 +2,7 @@ import {
   add,
   type Dim,
   div,
+  exp,
   fixed,
   mul,
   reduceMean,
@@ -66,5 +67,7 @@ export function throughSoftmax(g: Value, y: Value): Value {
 export const normalization: Readonly<Record<string, GradientRule>> = {
   LayerNormalization: layerNorm,
   GroupNorm: groupNorm,
+  // g − softmax(x) Σ g
+  LogSoftmax: single((node, g) => [sub(g, mul(exp(node.outputs[0]!), reduceSum(g, [-1])))]),
   Softmax: single((node, g) => [throughSoftmax(g, node.outputs[0]!)]),
 };

@@ -4,6 +4,7 @@ import {
   fixed,
   gatherGradient,
   pad,
+  pickGradient,
   reshape,
   resizeNearestGradient,
   slice,
@@ -74,5 +75,9 @@ export const shapes: Readonly<Record<string, GradientRule>> = {
   Slice: sliced,
   Pad: padded,
   Gather: gathered,
+  GatherElements: single((node, g) => {
+    const [x, ids] = node.inputs as [Value, Value];
+    return [pickGradient(g, ids, x), undefined];
+  }),
   ResizeNearest: single((node, g) => [resizeNearestGradient(g, node.inputs[0]!.shape)]),
 };

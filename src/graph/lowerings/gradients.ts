@@ -2,7 +2,17 @@ import { float32, zeros } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit } from "../ops/emit.ts";
-import { type ConvAttributes, concat, matmul, padImage, reduceSum, reshape, slice, transpose } from "../ops/index.ts";
+import {
+  type ConvAttributes,
+  concat,
+  expandAs,
+  matmul,
+  padImage,
+  reduceSum,
+  reshape,
+  slice,
+  transpose,
+} from "../ops/index.ts";
 import { type Dim, fixed } from "../shape.ts";
 
 /** The transposed convolution; what the stride left over of the input is filled up. */
@@ -53,6 +63,11 @@ const gatherGradient: Lowering = (node, [upstream, ids]) => {
   return emit("ScatterND", [empty, places, upstream], node.outputs[0]!, { reduction: "add" });
 };
 
+const pickGradient: Lowering = (node, [upstream, ids, input]) => {
+  const zeros = expandAs(input!.graph.constant(float32([], [0])), input!);
+  return emit("ScatterElements", [zeros, ids, upstream], node.outputs[0]!, { axis: -1 });
+};
+
 /** Along each axis a product with the matrix that says which places were copied from where. */
 const resizeNearestGradient: Lowering = (node, [upstream]) => {
   const [rows, columns] = [2, 3].map((axis) => {
@@ -69,5 +84,6 @@ export const gradients: Lowerings = {
   ConvInputGradient: convInputGradient,
   ConvWeightGradient: convWeightGradient,
   GatherGradient: gatherGradient,
+  PickGradient: pickGradient,
   ResizeNearestGradient: resizeNearestGradient,
 };

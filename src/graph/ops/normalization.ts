@@ -27,3 +27,8 @@ export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number)
 export function softmax(x: Value): Value {
   return emit("Softmax", [x], x, { axis: -1 });
 }
+
+/** log softmax over the last axis, without the loss of digits that the logarithm of small numbers brings. */
+export function logSoftmax(x: Value): Value {
+  return emit("LogSoftmax", [x], x, { axis: -1 });
+}

@@ -119,6 +119,16 @@ export function gatherGradient(upstream: Value, ids: Value, table: Shape): Value
   return emit("GatherGradient", [upstream, ids], { dtype: upstream.dtype, shape: table }, {});
 }
 
+/** The entries of x [..., V] at `ids` [..., 1] (int64) along the last axis: [..., 1]. */
+export function pick(x: Value, ids: Value): Value {
+  return emit("GatherElements", [x, ids], { dtype: x.dtype, shape: ids.shape }, { axis: -1 });
+}
+
+/** The gradient of `pick`: zeros but for what was picked. */
+export function pickGradient(upstream: Value, ids: Value, input: Value): Value {
+  return emit("PickGradient", [upstream, ids, input], input);
+}
+
 /** The last entry along `axis`, which goes: of […, T, …] what stands at T − 1. */
 export function last(x: Value, axis: number): Value {
   const along = axis < 0 ? axis + x.shape.length : axis;

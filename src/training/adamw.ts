@@ -1,0 +1,68 @@
+import { add, div, Graph, mul, sqrt, sub, type Value } from "../graph/index.ts";
+import { float32, type Tensor } from "../tensor/index.ts";
+
+export interface AdamWOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Of the moving average of the weights. */
+  readonly emaDecay: number;
+}
+
+export const adamWDefaults: AdamWOptions = {
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 1e-2,
+  emaDecay: 0.999,
+};
+
+/** What an optimizer remembers of each weight. */
+export const STATES = ["weights", "first_moment", "second_moment", "ema"] as const;
+
+/**
+ * One step of AdamW (Loshchilov & Hutter 2019, algorithm 2, in torch's order of operations) and of the exponential moving
+ * average of the weights: "weights", "first_moment", "second_moment", "ema" and "gradient" [N], and the scalars of
+ * {@link adamWScalars} → the first four, "next.…".
+ */
+export function adamW({ beta1, beta2, epsilon, weightDecay, emaDecay }: AdamWOptions): Graph {
+  const g = new Graph("adamw");
+  const vector = (name: string) => g.input(name, "float32", ["n"]);
+  const scalar = (name: string) => g.input(name, "float32", []);
+  const [weights, m, v, ema] = STATES.map(vector) as [Value, Value, Value, Value];
+  const [rate, stepSize, root, clip] = SCALARS.map(scalar) as [Value, Value, Value, Value];
+  const gradient = mul(vector("gradient"), clip);
+
+  const decayed = mul(weights, sub(g.constant(float32([], [1])), mul(rate, weightDecay)));
+  const first = add(m, mul(sub(gradient, m), 1 - beta1));
+  const second = add(mul(v, beta2), mul(mul(gradient, gradient), 1 - beta2));
+  const denominator = add(div(sqrt(second), root), epsilon);
+  const next = sub(decayed, mul(div(first, denominator), stepSize));
+  const average = add(mul(ema, emaDecay), mul(next, 1 - emaDecay));
+  for (const [i, value] of [next, first, second, average].entries()) g.output(`next.${STATES[i]}`, value);
+  return g;
+}
+
+const SCALARS = ["learning_rate", "step_size", "second_root", "clip"] as const;
+
+/**
+ * The scalar inputs of step `step`, counted from 1: the rate, the rate and the root of the second moment with the bias of
+ * the moments' beginning corrected, and what clips the gradient.
+ */
+export function adamWScalars(
+  { beta1, beta2 }: AdamWOptions,
+  { step, learningRate, clip }: { readonly step: number; readonly learningRate: number; readonly clip: number },
+): Record<(typeof SCALARS)[number], Tensor> {
+  return {
+    learning_rate: float32([], [learningRate]),
+    step_size: float32([], [learningRate / (1 - beta1 ** step)]),
+    second_root: float32([], [Math.sqrt(1 - beta2 ** step)]),
+    clip: float32([], [clip]),
+  };
+}
+
+/** What a gradient of norm `norm` is multiplied with so that it is no longer than `max`, as torch clips (Pascanu et al. 2013). */
+export function clipFactor(norm: number, max: number): number {
+  return Math.min(1, max / (norm + 1e-6));
+}

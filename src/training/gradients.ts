@@ -1,0 +1,39 @@
+import { backward } from "../autograd/index.ts";
+import { add, concat, copyInto, expandAs, Graph, mul, reduceSum, reshape, slice, type Value } from "../graph/index.ts";
+import { float32, sizeOf } from "../tensor/index.ts";
+import type { Packing } from "./packing.ts";
+
+/**
+ * From a graph with a scalar output "loss" the graph of one step of learning: its inputs and "weights.k" for each chunk of
+ * the packing → "loss", "gradients.k", and "square_norm", the sum of the squares of all gradients.
+ */
+export function gradientGraph(loss: Graph, { parameters, chunks }: Packing): Graph {
+  const g = new Graph(`${loss.name}_gradients`);
+  const weights = chunks.map((length, k) => g.input(`weights.${k}`, "float32", [length]));
+  const places = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  const values = new Map<string, Value>();
+  const moved = copyInto(g, loss, {
+    parameter: (name) => {
+      const { chunk, offset, shape } = places.get(name)!;
+      const value = g.scope(name, () => reshape(slice(weights[chunk]!, 0, offset, offset + sizeOf(shape)), shape));
+      values.set(name, value);
+      return value;
+    },
+  });
+  const result = moved.get(loss.outputs.get("loss")!)!;
+  g.output("loss", result);
+  const gradients = backward(g, result, values.values());
+  const flat = chunks.map((_, k) => {
+    const parts = parameters.flatMap(({ name, shape, chunk }) => {
+      if (chunk !== k) return [];
+      const value = values.get(name)!;
+      const none = () => expandAs(g.constant(float32([], [0])), value);
+      return [reshape(gradients.get(value) ?? none(), [sizeOf(shape)])];
+    });
+    return parts.length === 1 ? parts[0]! : concat(parts, 0);
+  });
+  for (const [k, gradient] of flat.entries()) g.output(`gradients.${k}`, gradient);
+  const squares = flat.map((gradient) => reduceSum(mul(gradient, gradient), [0], { keep: false }));
+  g.output("square_norm", squares.reduce(add));
+  return g;
+}

@@ -1,0 +1,50 @@
+/**
+ * The loss of a noise predictor, together with the text encoder that it learns with (Ho et al. 2020, eq. 14; Rombach et al.
+ * 2022, eq. 3).
+ * B batch, C channels, H × W places of the latent, T tokens.
+ */
+import type { ClipTextConfig, PredictionType, UnetConfig } from "../../configs/index.ts";
+import { add, Graph, include, mul, reduceMean, sub, type Value } from "../../graph/index.ts";
+import { clipText, unet } from "../../models/index.ts";
+
+export interface DiffusionLossShape {
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly tokens: number;
+}
+
+/**
+ * "latents" and "noise" [B, C, H, W], "ids" [B, T], "timesteps" [B], and of each picture's noise level "alpha" = √ᾱ, "sigma" =
+ * √(1 − ᾱ) [B, 1, 1, 1] and its "weight" [B, 1, 1, 1] → "loss", the mean of weight · (prediction − target)². Parameters stand under
+ * "unet." and "text_encoder.".
+ */
+export function diffusionLoss(
+  config: { readonly unet: UnetConfig; readonly text: ClipTextConfig; readonly prediction: PredictionType },
+  { batch, height, width, tokens }: DiffusionLossShape,
+): Graph {
+  const g = new Graph("diffusion_loss");
+  const shape = [batch, config.unet.in_channels, height, width];
+  const latents = g.input("latents", "float32", shape);
+  const noise = g.input("noise", "float32", shape);
+  const ids = g.input("ids", "int64", [batch, tokens]);
+  const timesteps = g.input("timesteps", "float32", [batch]);
+  const [alpha, sigma, weight] = ["alpha", "sigma", "weight"].map((name) =>
+    g.input(name, "float32", [batch, 1, 1, 1]),
+  ) as [Value, Value, Value];
+
+  const dims = { batch, words: tokens };
+  const text = include(g, "text_encoder", clipText(config.text, { tokens }), { input_ids: ids }, dims);
+  const noised = add(mul(latents, alpha), mul(noise, sigma));
+  const feeds = { sample: noised, timestep: timesteps, encoder_hidden_states: text["last_hidden_state"]! };
+  const { out_sample: prediction } = include(g, "unet", unet(config.unet, { height, width }), feeds, dims);
+  const targets: Record<PredictionType, () => Value> = {
+    epsilon: () => noise,
+    v_prediction: () => sub(mul(noise, alpha), mul(latents, sigma)),
+    sample: () => latents,
+  };
+  const error = sub(prediction!, targets[config.prediction]());
+  const each = reduceMean(mul(error, error), [1, 2, 3]);
+  g.output("loss", reduceMean(mul(each, weight), [0, 1, 2, 3], { keep: false }));
+  return g;
+}

@@ -1,0 +1,186 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { clipConfig, clipTextConfig, unetConfig, vaeConfig } from "../../src/configs/index.ts";
+import { alphasCumprod, betas, minSnrWeight } from "../../src/diffusion/index.ts";
+import { type Graph, lower, lowerings, toOnnx } from "../../src/graph/index.ts";
+import { textEnds } from "../../src/models/index.ts";
+import { createNodeRuntime } from "../../src/runtime/node.ts";
+import { float32, int64, sizeOf, type Tensor, tensor } from "../../src/tensor/index.ts";
+import {
+  clipLoss,
+  createTrainer,
+  diffusionLoss,
+  gradientGraph,
+  pack,
+  packingOf,
+  unpack,
+  vaeLoss,
+} from "../../src/training/index.ts";
+import { need, readJson, readTensors } from "../support/fixtures.ts";
+
+const runtime = createNodeRuntime({ device: "cpu", threads: 1 });
+afterAll(() => runtime.close());
+
+/** Everything that is compared of one training run. */
+interface Run {
+  readonly name: string;
+  readonly loss: Graph;
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly batches: readonly Readonly<Record<string, Tensor>>[];
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  /** Absent where the fixtures hold gradients alone. */
+  readonly steps?: ReadonlyMap<string, Tensor>;
+}
+
+/** Row k of a batch file's tensor. */
+function row<T extends Tensor>({ dtype, shape, data }: T, k: number): Tensor {
+  const rest = shape.slice(1);
+  const size = sizeOf(rest);
+  return tensor(dtype, rest, data.slice(k * size, (k + 1) * size) as never);
+}
+
+const rowsOf = (stored: Tensor): Tensor[] => Array.from({ length: stored.shape[0]! }, (_, k) => row(stored, k));
+const numbers = ({ data }: Tensor): number[] => Array.from(data as Float32Array, Number);
+
+function diffusionRuns(): Run[] {
+  const batch = readTensors("training", "unet", "batch.safetensors");
+  const weights = new Map<string, Tensor>();
+  for (const [prefix, file] of [
+    ["unet", "diffusion_pytorch_model.safetensors"],
+    ["text_encoder", "model.safetensors"],
+  ] as const) {
+    for (const [name, value] of readTensors("training", "unet", prefix, file)) weights.set(`${prefix}.${name}`, value);
+  }
+  const unet = unetConfig(readJson("training", "unet", "unet", "config.json"));
+  const text = clipTextConfig(readJson("training", "unet", "text_encoder", "config.json"));
+  const alphas = alphasCumprod(betas("scaled_linear", { steps: 1000, start: 0.00085, end: 0.012 }));
+  const [, pictures, , height, width] = need(batch, "latents").shape as [number, number, number, number, number];
+  const tokens = need(batch, "ids").shape[2]!;
+  return ["epsilon", "v", "minsnr", "minsnr-v"].map((name) => {
+    const prediction = name.endsWith("v") ? "v_prediction" : "epsilon";
+    const batches = rowsOf(need(batch, "latents")).map((latents, k) => {
+      const timesteps = numbers(row(need(batch, "timesteps"), k));
+      const levels = timesteps.map((t) => alphas[t]!);
+      const each = (value: (alpha: number) => number) => float32([pictures, 1, 1, 1], levels.map(value));
+      return {
+        latents,
+        noise: row(need(batch, "noise"), k),
+        ids: row(need(batch, "ids"), k),
+        timesteps: float32([pictures], timesteps),
+        alpha: each((alpha) => Math.sqrt(alpha)),
+        sigma: each((alpha) => Math.sqrt(1 - alpha)),
+        weight: each((alpha) => (name.startsWith("minsnr") ? minSnrWeight(alpha / (1 - alpha), 5, prediction) : 1)),
+      };
+    });
+    const stepped = !name.startsWith("minsnr");
+    return {
+      name: `unet, ${name}`,
+      loss: diffusionLoss({ unet, text, prediction }, { batch: pictures, height, width, tokens }),
+      weights,
+      batches,
+      gradients: readTensors("training", "unet", `gradients-${name}.safetensors`),
+      ...(stepped && { steps: readTensors("training", "unet", `steps-${name}.safetensors`) }),
+    };
+  });
+}
+
+function vaeRun(): Run {
+  const batch = readTensors("training", "vae", "batch.safetensors");
+  const [, pictures, , height, width] = need(batch, "noise").shape as [number, number, number, number, number];
+  const config = vaeConfig(readJson("training", "vae", "config.json"));
+  const noise = rowsOf(need(batch, "noise"));
+  return {
+    name: "vae",
+    loss: vaeLoss(config, { batch: pictures, height, width }),
+    weights: readTensors("training", "vae", "diffusion_pytorch_model.safetensors"),
+    batches: rowsOf(need(batch, "images")).map((images, k) => ({ images, noise: noise[k]! })),
+    gradients: readTensors("training", "vae", "gradients.safetensors"),
+    steps: readTensors("training", "vae", "steps.safetensors"),
+  };
+}
+
+function clipRun(): Run {
+  const batch = readTensors("training", "clip", "batch.safetensors");
+  const config = clipConfig(readJson("training", "clip", "config.json"));
+  const [, pairs, tokens] = need(batch, "ids").shape as [number, number, number];
+  return {
+    name: "clip",
+    loss: clipLoss(config, { batch: pairs, tokens }),
+    weights: readTensors("training", "clip", "model.safetensors"),
+    batches: rowsOf(need(batch, "ids")).map((stored, k) => {
+      const ids = int64(stored.shape, Array.from(stored.data as BigInt64Array));
+      return { ids, ends: textEnds(ids, config.eos), pixels: row(need(batch, "pixels"), k) };
+    }),
+    gradients: readTensors("training", "clip", "gradients.safetensors"),
+    steps: readTensors("training", "clip", "steps.safetensors"),
+  };
+}
+
+/** Softmax does not see what is added to all keys: their gradient is rounding, which Adam blows up to steps. */
+const KEY_BIAS = /(k_proj|to_k)\.bias$/;
+
+const runs = [...diffusionRuns(), vaeRun(), clipRun()];
+
+describe.each(runs.map((run) => [run.name, run] as const))("%s", (_, { loss, weights, batches, gradients, steps }) => {
+  const initial = (name: string) => need(weights, name).data as Float32Array;
+
+  test("the first loss and every gradient", async () => {
+    const packing = packingOf(loss, 10_000);
+    expect(packing.chunks.length).toBeGreaterThan(1);
+    const session = await runtime.createSession(
+      toOnnx(lower(gradientGraph(loss, packing), lowerings.cpu), () => {
+        throw new Error("The graph has no weights.");
+      }),
+    );
+    const chunks = pack(packing, initial).map((values, k) => [`weights.${k}`, float32([values.length], values)]);
+    const outputs = await session.run({ ...batches[0], ...Object.fromEntries(chunks) });
+    await session.release();
+    const want = numbers(need(gradients, "loss"))[0]!;
+    expect(Math.abs(numbers(outputs["loss"]!)[0]! - want)).toBeLessThanOrEqual(1e-5 * want);
+
+    const flat = packing.chunks.map((_, k) => outputs[`gradients.${k}`]!.data as Float32Array);
+    const got = unpack(packing, flat);
+    const names = [...gradients.keys()].filter((name) => name.startsWith("grad.")).map((name) => name.slice(5));
+    expect([...got.keys()].sort()).toEqual(names.sort());
+    for (const name of names) {
+      if (KEY_BIAS.test(name)) continue;
+      const stored = numbers(need(gradients, `grad.${name}`));
+      const largest = Math.max(...stored.map(Math.abs));
+      const worst = Math.max(...stored.map((g, i) => Math.abs(g - got.get(name)![i]!)));
+      expect(worst, name).toBeLessThanOrEqual(1e-4 * largest + 1e-7);
+    }
+  });
+
+  if (!steps) return;
+  test("the losses of the next steps, the weights and their average after the last", async () => {
+    const trainer = await createTrainer(loss, initial, runtime, { emaDecay: 0.95 });
+    const losses = numbers(need(steps, "losses"));
+    const norms = numbers(need(steps, "grad_norms"));
+    for (const [k, want] of losses.entries()) {
+      const result = await trainer.step(batches[k]!, 1e-3);
+      // 1e-5 for the first step, growing to 1e-4 by the tenth.
+      const tolerance = 1e-5 * 10 ** (k / 9);
+      expect(Math.abs(result.loss - want), `loss ${k}`).toBeLessThanOrEqual(tolerance * want);
+      expect(Math.abs(result.norm - norms[k]!), `norm ${k}`).toBeLessThanOrEqual(1e-3 * norms[k]!);
+    }
+    for (const [state, prefix] of [
+      ["weights", "weights."],
+      ["ema", "ema."],
+    ] as const) {
+      const got = await trainer.read(state);
+      const names = [...steps.keys()]
+        .filter((name) => name.startsWith(prefix))
+        .map((name) => name.slice(prefix.length));
+      expect([...got.keys()].sort()).toEqual(names.sort());
+      const errors = names.flatMap((name) =>
+        KEY_BIAS.test(name) ? [] : numbers(need(steps, prefix + name)).map((w, i) => Math.abs(w - got.get(name)![i]!)),
+      );
+      const far = errors.filter((error) => error > 1e-4).length;
+      expect(far / errors.length, `${state} beyond 1e-4`).toBeLessThanOrEqual(1e-3);
+      expect(
+        errors.reduce((a, b) => Math.max(a, b)),
+        state,
+      ).toBeLessThanOrEqual(5e-4);
+    }
+    await trainer.close();
+  });
+});
