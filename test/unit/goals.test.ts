@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { goalWords } from "../../src/cli/goal.ts";
 import { type Config, checkConfig, configJsonSchema, defineConfig } from "../../src/pipelines/config.ts";
 import type { ModelDefaults } from "../../src/pipelines/defaults.ts";
 import { type Fit, fitGoal } from "../../src/pipelines/fit-goal.ts";
 import { goalNames, goalOf } from "../../src/pipelines/goal.ts";
+import { GOALS } from "../../src/pipelines/goals.ts";
 import type { GenerateSettings, GoalSettings } from "../../src/pipelines/settings.ts";
 import { InputError } from "../../src/tensor/index.ts";
 
@@ -200,6 +202,26 @@ describe("a config", () => {
   it("may be empty, and may name its schema", () => {
     expect(checkConfig({}, "f")).toEqual({});
     expect(checkConfig({ $schema: "./s.json", defaults: {} }, "f")).toMatchObject({ defaults: {} });
+  });
+});
+
+describe("docs/goals.md", () => {
+  const text = readFileSync(new URL("../../docs/goals.md", import.meta.url), "utf8");
+
+  it("has the package's goals in its table, as `inkling goals` lists them", () => {
+    const rows = text.split("\n").filter((line) => line.startsWith("| `"));
+    expect(rows).toEqual(GOALS.map((goal) => `| \`${goal.name}\` | ${goalWords(goal)} | ${goal.about} |`));
+  });
+
+  it("has examples that are taken", () => {
+    const [json] = [...text.matchAll(/^```json\n(.*?)^```/gms)].map(([, code]) => code!);
+    expect(goalOf("bold", { config: checkConfig(JSON.parse(json!), "f") })).toMatchObject({
+      settings: { guidance: 7 },
+      writer: { temperature: 1.6 },
+    });
+    const [, object] = /^export default defineConfig\((.*?)^\}\);/ms.exec(text)!;
+    const config = checkConfig(new Function(`return ${object}}`)(), "f");
+    expect(goalOf("poster", { config }).settings).toMatchObject({ steps: 50, height: 768, guidanceRescale: 0.7 });
   });
 });
 
