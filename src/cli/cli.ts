@@ -1,4 +1,5 @@
 import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.ts";
+import type { Captioner, CaptionerOptions } from "../pipelines/captions.ts";
 import type { FactsOptions } from "../pipelines/facts.ts";
 import type { Clip, ClipOptions, Inkling, LoadOptions, PromptWriter, PromptWriterOptions } from "../pipelines/index.ts";
 import type { Planner } from "../pipelines/plan.ts";
@@ -10,6 +11,8 @@ export interface Cli {
   readonly stdout: Output;
   /** Everything that is said on the way to them. */
   readonly stderr: Output;
+  /** Where people answer, if anywhere. */
+  readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Fires when the user interrupts; its reason is a {@link Stopped}. */
   readonly signal: AbortSignal;
@@ -42,6 +45,7 @@ export interface Engine {
   plan(model: string | undefined, options: FactsOptions): Promise<Planner>;
   openWriter(options: PromptWriterOptions): Promise<PromptWriter>;
   openClip(model: string | undefined, options: ClipOptions): Promise<Clip>;
+  openCaptioner(options: CaptionerOptions): Promise<Captioner>;
   benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport>;
   describeRuntime(): Promise<readonly DeviceReport[]>;
 }
@@ -63,6 +67,11 @@ export const engine: Engine = {
     const { startRuntime } = await import("../runtime/index.ts");
     const starting = startRuntime(options.device, options.threads);
     return (await import("../pipelines/clip.ts")).openClip(model, { ...options, starting });
+  },
+  async openCaptioner(options) {
+    const { startRuntime } = await import("../runtime/index.ts");
+    const starting = startRuntime(options.device, options.threads);
+    return (await import("../pipelines/captions.ts")).openCaptioner({ ...options, starting });
   },
   benchmark: async (model, options) => (await import("../pipelines/benchmark.ts")).benchmark(model, options),
   describeRuntime: async () => (await import("../runtime/index.ts")).describeRuntime(),

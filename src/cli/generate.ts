@@ -24,8 +24,24 @@ export interface GenerateOptions extends DrawingOptions {
 /** A PNG is at most a little longer than its pixels; the rest is room for the prompt. */
 const pictureBytes = (width: number, height: number): number => 3 * width * height + 2 ** 17;
 
-/** Draws what the words and options ask for and saves it. Refuses early what could not be saved in the end. */
-export async function generate(words: readonly string[], options: GenerateOptions, cli: Cli): Promise<void> {
+/** Words that are found out on the way. */
+export interface FoundWords {
+  readonly prompt: string;
+  /** What pictures tell of where the words are from. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/**
+ * Draws what the words and options ask for and saves it. Refuses early what could not be saved in the end.
+ *
+ * @param findWords finds the prompt, in the place of `words`, once all else is known to be in order
+ */
+export async function generate(
+  words: readonly string[],
+  options: GenerateOptions,
+  cli: Cli,
+  findWords?: () => Promise<FoundWords>,
+): Promise<void> {
   const { count = 1, json, overwrite } = options;
   if (json && options.output === "-") throw new UsageError("--json and --output - both want stdout: drop one of them");
   const preview = await previewOf(options, cli);
@@ -33,15 +49,15 @@ export async function generate(words: readonly string[], options: GenerateOption
   const wish = await wishOf(words, options, cli, (line) => notes.push(line));
   const { output = wish.defaults.output, format } = options;
   const destination = await destinationOf({ output, format, overwrite, count }, cli);
-  if (options.dryRun) {
-    return dryRun({ ...wish, settings: { ...wish.settings, count } }, options, notes, cli);
-  }
   const { width = 256, height = 256 } = wish.settings;
-  await destination.check(pictureBytes(width, height));
+  if (!options.dryRun) await destination.check(pictureBytes(width, height));
+  const found = await findWords?.();
+  const asked = { ...wish.settings, ...(found && { prompt: found.prompt }), count };
+  if (options.dryRun) return dryRun({ ...wish, settings: asked }, options, notes, cli);
 
   const reporter: Reporter = await createReporter({ ...options, count, preview }, cli);
   for (const note of notes) reporter.note(note);
-  const settings = { ...wish.settings, count, preview: preview !== undefined };
+  const settings = { ...asked, preview: preview !== undefined };
   const onNote = (line: string): void => reporter.note(line);
   await draw(
     {
@@ -55,7 +71,8 @@ export async function generate(words: readonly string[], options: GenerateOption
       onImage: async ({ image, settings, picture }) => {
         const { vae, config } = options;
         const { prediction } = wish;
-        const infotext = writeInfotext(settings, extraFields(settings, { vae, config, prediction, picture, count }));
+        const extra = extraFields(settings, { vae, config, prediction, picture, count });
+        const infotext = writeInfotext(settings, { ...found?.fields, ...extra });
         const bytes = await encodePicture(image, destination.format, infotext, { onNote });
         cli.signal.throwIfAborted();
         reporter.saved(picture, await destination.save(bytes, picture, settings.seed));

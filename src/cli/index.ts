@@ -29,6 +29,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const exitCode = await run(process.argv.slice(2), {
   stdout: process.stdout as Output,
   stderr: process.stderr as Output,
+  stdin: process.stdin,
   env: process.env,
   signal: controller.signal,
   engine,

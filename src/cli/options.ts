@@ -89,6 +89,19 @@ export function addDrawingOptions(command: Command): Command {
   return addConfigOptions(command).optionsGroup(OUTPUT);
 }
 
+/** Gives `command`, which has the drawing options, those that say how many pictures and where they go. */
+export function addSavingOptions(command: Command): Command {
+  return command
+    .option("-o, --output <path>", "file, folder, or - for stdout (default: inkling-<number>-<seed>.png here)")
+    .option("--overwrite", "replace the file that is there")
+    .option("--format <name>", "png, jpeg or webp (default: by the output's name, else png)", format)
+    .option("-c, --count <n>", "how many pictures; picture i has seed + i", integer("It is", ...limits.count))
+    .option("--preview [kind]", "show the picture growing: auto, kitty, iterm2, sixel, blocks or off (default: auto)")
+    .option("--dry-run", "print the settings that would be drawn with, and draw nothing")
+    .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
+    .option("-q, --quiet", "say nothing but the paths of what was saved");
+}
+
 /** Gives `command` the options of {@link ConfigOptions}. */
 export function addConfigOptions(command: Command): Command {
   return command

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { bench } from "./commands/bench.ts";
+import { caption } from "./commands/caption.ts";
 import { doctor } from "./commands/doctor.ts";
 import { generate } from "./commands/generate.ts";
 import { goals } from "./commands/goals.ts";
@@ -11,6 +12,7 @@ import { samplers } from "./commands/samplers.ts";
 import { score } from "./commands/score.ts";
 import { search } from "./commands/search.ts";
 import { trace } from "./commands/trace.ts";
+import { vary } from "./commands/vary.ts";
 import { write } from "./commands/write.ts";
 
 /** Gives a command its words, options and action. Loads nothing heavy: the action does, when it runs. */
@@ -22,6 +24,8 @@ export const commands: Readonly<Record<string, Define>> = {
   score,
   rank,
   search,
+  caption,
+  vary,
   info,
   goals,
   samplers,

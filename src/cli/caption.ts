@@ -1,0 +1,100 @@
+import { stat } from "node:fs/promises";
+import { readPicture } from "../image/source.ts";
+import type { Caption, Captioner, CaptionSettings } from "../pipelines/captions.ts";
+import { InputError } from "../tensor/index.ts";
+import { type Cli, write } from "./cli.ts";
+import { asUsage, oneLine } from "./errors.ts";
+import { jsonLine } from "./json.ts";
+import { type JudgeOptions, rounded } from "./judge.ts";
+import { deviceOf } from "./settings.ts";
+
+/** What both commands that describe pictures can be asked for. */
+export interface CaptionerChoice extends Omit<JudgeOptions, "json"> {
+  readonly captioner?: string;
+}
+
+export interface CaptionOptions extends CaptionerChoice {
+  readonly count?: number;
+  readonly temperature?: number;
+  readonly maxLength?: number;
+  readonly seed?: number;
+  readonly json?: boolean;
+}
+
+/**
+ * Describes pictures, each as soon as it was looked at. Of several a damaged one is told and left out.
+ *
+ * @throws InputError where a file is missing, before anything is loaded, or where no picture is left
+ */
+export async function captionCommand(paths: readonly string[], options: CaptionOptions, cli: Cli): Promise<void> {
+  for (const path of paths) {
+    if (await stat(path).catch(() => undefined)) continue;
+    throw new InputError(`The picture ${path} cannot be read: there is no such file.`);
+  }
+  // One picture that is none needs no captioner to be told so.
+  const only = paths.length === 1 ? await readPicture(paths[0]!) : undefined;
+  const { count, temperature, maxLength, seed = Math.floor(Math.random() * 2 ** 32) } = options;
+  const settings: CaptionSettings = { count, temperature, maxLength, seed, signal: cli.signal };
+  const note = (line: string): void => void cli.stderr.write(`inkling: ${oneLine(line)}\n`);
+  let told = 0;
+  await withCaptioner(options, cli, note, async (captioner) => {
+    for (const path of paths) {
+      const picture = only ?? (await readPicture(path).catch((error: unknown) => leaveOut(error, note)));
+      if (!picture) continue;
+      const captions = await asUsage(() => captioner.caption(picture, settings));
+      cli.signal.throwIfAborted();
+      await tell(path, captions, captioner, { options, several: paths.length > 1, seed }, cli);
+      told++;
+    }
+  });
+  if (told === 0) throw new InputError("None of these files is a picture that can be read.");
+}
+
+/** Opens the captioner that the options name, lets `work` ask it, and closes it. */
+export async function withCaptioner<T>(
+  { captioner: name, clip, threads, ...options }: CaptionerChoice,
+  { engine, env, signal }: Cli,
+  onNote: (line: string) => void,
+  work: (captioner: Captioner) => Promise<T>,
+): Promise<T> {
+  const device = await deviceOf(options.device);
+  const captioner = await engine.openCaptioner({ captioner: name, clip, device, threads, env, signal, onNote });
+  try {
+    signal.throwIfAborted();
+    return await work(captioner);
+  } finally {
+    await captioner.close();
+  }
+}
+
+function leaveOut(error: unknown, note: (line: string) => void): undefined {
+  if (!(error instanceof InputError)) throw error;
+  note(`left out: ${error.message}`);
+}
+
+interface Telling {
+  readonly options: CaptionOptions;
+  /** Whether more than one picture is told of. */
+  readonly several: boolean;
+  readonly seed: number;
+}
+
+/** A line a caption, or one line of JSON a picture. */
+async function tell(
+  path: string,
+  captions: readonly Caption[],
+  { model, clip }: Captioner,
+  { options: { json, count = 1, temperature = 0 }, several, seed }: Telling,
+  { stdout }: Cli,
+): Promise<void> {
+  if (json) {
+    const scored = captions.map(({ text, score }) => ({ text, score: rounded(score) }));
+    const sampled = count > 1 || temperature > 0;
+    return write(stdout, jsonLine({ picture: path, captioner: model, clip, ...(sampled && { seed }), captions: scored }));
+  }
+  const lines = captions.map(({ text, score }) => {
+    const judged = count > 1 ? `${score.toFixed(2).padStart(6)}  ${text}` : text;
+    return `${several ? `${oneLine(path)}: ` : ""}${oneLine(judged)}\n`;
+  });
+  await write(stdout, lines.join(""));
+}

@@ -1,0 +1,88 @@
+import { parseInfotext } from "../image/infotext.ts";
+import { readMetadata, readPictureFile } from "../image/read.ts";
+import { withCaptioner } from "./caption.ts";
+import { type Cli, write } from "./cli.ts";
+import { added, askFor, canAsk, type Replacement, replaced } from "./edit.ts";
+import { oneLine, UsageError } from "./errors.ts";
+import { type FoundWords, type GenerateOptions, generate } from "./generate.ts";
+import { jsonLine } from "./json.ts";
+
+export interface VaryOptions extends GenerateOptions {
+  readonly captioner?: string;
+  readonly clip?: string;
+  readonly describe?: boolean;
+  readonly replace?: readonly Replacement[];
+  readonly add?: readonly string[];
+  /** False after --no-edit. */
+  readonly edit?: boolean;
+}
+
+/** Where the words before the edit are from. */
+type Source = "caption" | "prompt" | "given";
+
+/** How far from the picture: its composition stays, and what the words say of colours and things is drawn. */
+const STRENGTH = 0.6;
+
+/** Under which name a picture tells the words that were edited. */
+const FIELDS: Readonly<Record<Source, string | undefined>> = {
+  caption: "Caption",
+  prompt: "Original prompt",
+  given: undefined,
+};
+
+/** A picture's words, an edit of them, and the picture drawn again by these, starting from itself. */
+export async function vary(path: string, words: readonly string[], options: VaryOptions, cli: Cli): Promise<void> {
+  if (options.init !== undefined) {
+    throw new UsageError("--init has no place here: what is drawn starts from the picture that is varied");
+  }
+  // With a mask all of what is open is drawn anew, as without this command.
+  const strength = options.strength ?? (options.mask === undefined ? STRENGTH : undefined);
+  const drawing: GenerateOptions = { ...options, init: path, strength };
+  return generate([""], drawing, cli, async () => {
+    const { source, text } = await wordsOf(path, words, options, cli);
+    const say = (what: string, line: string): void =>
+      void (options.quiet || options.json || cli.stderr.write(`${what}: ${oneLine(line)}\n`));
+    say(LABELS[source], text);
+    const prompt = await edited(text, options, cli);
+    if (prompt !== text) say("prompt", prompt);
+    if (options.json) await write(cli.stdout, jsonLine({ type: "words", source, text, prompt }));
+    const field = FIELDS[source];
+    return { prompt, fields: field ? { [field]: text } : {} } satisfies FoundWords;
+  });
+}
+
+const LABELS: Readonly<Record<Source, string>> = {
+  caption: "caption",
+  prompt: "its own prompt",
+  given: "words",
+};
+
+/** What is given, else what the picture says it was drawn by, else what the captioner sees. */
+async function wordsOf(
+  path: string,
+  words: readonly string[],
+  options: VaryOptions,
+  cli: Cli,
+): Promise<{ source: Source; text: string }> {
+  if (words.length > 0) return { source: "given", text: words.join(" ") };
+  const own = options.describe ? undefined : await ownPrompt(path);
+  if (own) return { source: "prompt", text: own };
+  const note = (line: string): void => void (options.quiet || cli.stderr.write(`inkling: ${oneLine(line)}\n`));
+  const [caption] = await withCaptioner(options, cli, note, (captioner) =>
+    captioner.caption(path, { signal: cli.signal }),
+  );
+  return { source: "caption", text: caption!.text };
+}
+
+/** The prompt that a picture carries; undefined where it carries none, or an empty one. */
+async function ownPrompt(path: string): Promise<string | undefined> {
+  const { infotext } = readMetadata(await readPictureFile(path), path);
+  return infotext === undefined ? undefined : parseInfotext(infotext).prompt.trim() || undefined;
+}
+
+/** The words with what the options change; where they change nothing, a person at a terminal is asked. */
+async function edited(words: string, { replace = [], add = [], edit, json, quiet }: VaryOptions, cli: Cli) {
+  const changed = add.reduce(added, replace.reduce(replaced, words));
+  const ask = replace.length + add.length === 0 && edit !== false && !json && !quiet && canAsk(cli);
+  return ask ? askFor(changed, cli) : changed;
+}
