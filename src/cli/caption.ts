@@ -1,11 +1,12 @@
-import { stat } from "node:fs/promises";
 import { readPicture } from "../image/source.ts";
 import type { Caption, Captioner, CaptionSettings } from "../pipelines/captions.ts";
 import { InputError } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
 import { asUsage, oneLine } from "./errors.ts";
 import { jsonLine } from "./json.ts";
-import { type JudgeOptions, rounded } from "./judge.ts";
+import { rounded } from "./judge.ts";
+import type { JudgeOptions } from "./judge-options.ts";
+import { pictureFiles } from "./picture-files.ts";
 import { deviceOf } from "./settings.ts";
 
 /** What both commands that describe pictures can be asked for. */
@@ -26,11 +27,8 @@ export interface CaptionOptions extends CaptionerChoice {
  *
  * @throws InputError where a file is missing, before anything is loaded, or where no picture is left
  */
-export async function captionCommand(paths: readonly string[], options: CaptionOptions, cli: Cli): Promise<void> {
-  for (const path of paths) {
-    if (await stat(path).catch(() => undefined)) continue;
-    throw new InputError(`The picture ${path} cannot be read: there is no such file.`);
-  }
+export async function captionCommand(args: readonly string[], options: CaptionOptions, cli: Cli): Promise<void> {
+  const paths = await pictureFiles(args);
   // One picture that is none needs no captioner to be told so.
   const only = paths.length === 1 ? await readPicture(paths[0]!) : undefined;
   const { count, temperature, maxLength, seed = Math.floor(Math.random() * 2 ** 32) } = options;
@@ -90,7 +88,10 @@ async function tell(
   if (json) {
     const scored = captions.map(({ text, score }) => ({ text, score: rounded(score) }));
     const sampled = count > 1 || temperature > 0;
-    return write(stdout, jsonLine({ picture: path, captioner: model, clip, ...(sampled && { seed }), captions: scored }));
+    return write(
+      stdout,
+      jsonLine({ picture: path, captioner: model, clip, ...(sampled && { seed }), captions: scored }),
+    );
   }
   const lines = captions.map(({ text, score }) => {
     const judged = count > 1 ? `${score.toFixed(2).padStart(6)}  ${text}` : text;

@@ -16,7 +16,9 @@ export interface Replacement {
  */
 export function replaced(words: string, { from, to }: Replacement): string {
   const literal = from.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\s+/g, "\\s+");
-  const phrase = new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, "giu");
+  const inWord = "[\\p{L}\\p{N}]";
+  // Only what begins or ends with a letter could be a part of a longer word.
+  const phrase = new RegExp(`(?<!${inWord}(?=${inWord}))${literal}(?!(?<=${inWord})${inWord})`, "giu");
   if (!phrase.test(words)) {
     throw new InputError(`"${from}" cannot be replaced: it does not occur in "${words}".`);
   }

@@ -1,5 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { stat } from "node:fs/promises";
 import { formatOfName } from "../image/encode.ts";
 import { embedFiles, type IndexedPicture, rankPictures } from "../pipelines/picture-index.ts";
 import { InputError } from "../tensor/index.ts";
@@ -9,6 +8,7 @@ import { oneLine, UsageError } from "./errors.ts";
 import { jsonLine } from "./json.ts";
 import { checkWords, rounded, withClip } from "./judge.ts";
 import type { JudgeOptions } from "./judge-options.ts";
+import { pictureFiles } from "./picture-files.ts";
 import { table } from "./table.ts";
 
 export interface RankOptions extends JudgeOptions {
@@ -22,7 +22,7 @@ export async function rank(args: readonly string[], options: RankOptions, cli: C
   if (formatOfName(words) && (await isFile(words))) {
     throw new UsageError(`the words come last, and ${words} is a picture: inkling rank *.png "a red apple"`);
   }
-  const paths = await filesOf(args.slice(0, -1));
+  const paths = await pictureFiles(args.slice(0, -1));
   const counter = createCounter(cli, "looking at pictures");
   const skipped: Skipped[] = [];
   try {
@@ -75,40 +75,6 @@ export async function tell(
   const pictures = ranked.map(({ path, cosine }) => ({ path, score: rounded(100 * cosine) }));
   if (json) return write(stdout, jsonLine({ ...asked, pictures, skipped }));
   await write(stdout, table(pictures.map(({ path, score }) => [score.toFixed(2).padStart(6), oneLine(path)])));
-}
-
-/**
- * The files that are meant. Where a shell left a pattern alone (Windows' do, and all in quotes), its * and ? are filled in
- * here.
- *
- * @throws InputError naming what is not there, before anything is loaded
- */
-async function filesOf(args: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for (const path of args) {
-    const status = await stat(path).catch(() => undefined);
-    if (status?.isDirectory()) {
-      throw new InputError(`${path} is a folder. To look through folders: inkling search ${path} "…"`);
-    }
-    if (status || !/[*?]/.test(basename(path))) {
-      if (!status) throw new InputError(`The picture ${path} cannot be read: there is no such file.`);
-      files.push(path);
-      continue;
-    }
-    const found = await matching(path);
-    if (found.length === 0) throw new InputError(`No picture matches ${path}.`);
-    files.push(...found);
-  }
-  return [...new Set(files)];
-}
-
-async function matching(path: string): Promise<string[]> {
-  const parts = basename(path).replace(/[\\^$.+()[\]{}|]/g, "\\$&");
-  const pattern = new RegExp(`^${parts.replaceAll("*", ".*").replaceAll("?", ".")}$`);
-  const names = await readdir(dirname(path)).catch(() => []);
-  const fits = names.filter((name) => !name.startsWith(".") && pattern.test(name) && formatOfName(name)).sort();
-  // As a shell writes them: without a "./" that was not there.
-  return fits.map((name) => (dirname(path) === "." && !/[/\\]/.test(path) ? name : join(dirname(path), name)));
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,9 +1,10 @@
 /** The command line in this process: its streams caught, its engine a stand-in that draws a gradient. */
-import { Writable } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { expect } from "vitest";
 import type { Cli, Drawer, Engine } from "../../src/cli/cli.ts";
 import { run } from "../../src/cli/program.ts";
-import { type Picture, pictureFromPixels } from "../../src/image/index.ts";
+import { type Picture, pictureFromPixels, readPicture } from "../../src/image/index.ts";
+import type { Captioner } from "../../src/pipelines/captions.ts";
 import type { Clip } from "../../src/pipelines/clip.ts";
 import type { GenerateEvent } from "../../src/pipelines/events.ts";
 import type { GenerateSettings, ResolvedSettings } from "../../src/pipelines/settings.ts";
@@ -14,6 +15,8 @@ export interface World {
   env?: Record<string, string>;
   /** Whether stderr is a terminal, of 80 × 24. */
   terminal?: boolean;
+  /** What is typed, if stdin is a terminal too. */
+  typed?: string;
   signal?: AbortSignal;
   /** Steps take this long. */
   milliseconds?: number;
@@ -32,6 +35,7 @@ export interface Ran {
   /** What the engine was asked for. */
   loads: { model: string | undefined; options: Parameters<Engine["load"]>[1] }[];
   asked: GenerateSettings[];
+  captioners: Parameters<Engine["openCaptioner"]>[0][];
   clips: { model: string | undefined; options: Parameters<Engine["openClip"]>[1] }[];
   /** Pictures that the CLIP was shown. */
   seen: number;
@@ -46,6 +50,7 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
     stderr: "",
     loads: [],
     asked: [],
+    captioners: [],
     clips: [],
     seen: 0,
     closed: 0,
@@ -64,6 +69,10 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
     openWriter: async () => {
       throw new Error("Nobody writes here.");
     },
+    openCaptioner: async (options) => {
+      ran.captioners.push(options);
+      return fakeCaptioner(ran);
+    },
     openClip: async (model, options) => {
       ran.clips.push({ model, options });
       return fakeClip(ran);
@@ -77,6 +86,7 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
   const cli: Cli = {
     stdout: sink(out),
     stderr: Object.assign(sink(err), world.terminal && { isTTY: true, columns: 80, rows: 24 }),
+    ...(world.typed !== undefined && { stdin: typing(world.typed) }),
     env: world.env ?? {},
     signal: world.signal ?? new AbortController().signal,
     engine: { ...fake, ...world.engine },
@@ -94,6 +104,12 @@ export function expectRefusal(ran: Pick<Ran, "code" | "stdout" | "stderr">, code
   for (const word of words) expect(ran.stderr).toContain(word);
   expect(ran.stdout).toBe("");
   expect(ran.code).toBe(code);
+}
+
+function typing(text: string) {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true });
+  stdin.write(text);
+  return stdin;
 }
 
 function sink(chunks: Buffer[]): Writable {
@@ -130,6 +146,28 @@ export function fakeClip(ran = { seen: 0, closed: 0 }): Clip {
     close: async () => void ran.closed++,
   };
   return clip;
+}
+
+/** Says of every picture how wide it is. */
+function fakeCaptioner(ran: Ran): Captioner {
+  const caption: Captioner["caption"] = async (source, { count = 1, temperature = 0 } = {}) => {
+    if (temperature === 99) throw new InputError("temperature is 99; it has to be less.");
+    const { width } = await readPicture(source);
+    return Array.from({ length: count }, (_, i) => ({
+      text: `a blue square, ${width} wide (${i})`,
+      score: 30.126 - i,
+    }));
+  };
+  return {
+    model: "inkdrop-captioner",
+    clip: "inkdrop-clip",
+    device: "cpu",
+    caption,
+    async *stream(source, settings) {
+      yield { type: "captions", captions: await caption(source, settings), seed: 0 };
+    },
+    close: async () => void ran.closed++,
+  };
 }
 
 function fakeDrawer(ran: Ran, world: World): Drawer {

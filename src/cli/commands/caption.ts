@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { limits } from "../../pipelines/limits.ts";
 import type { CaptionOptions } from "../caption.ts";
 import type { Cli } from "../cli.ts";
-import { addJudgeOptions } from "../judge.ts";
+import { addJudgeOptions } from "../judge-options.ts";
 import { integer, number } from "../options.ts";
 
 /** `inkling caption`: pictures in words. */
