@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
+import { type Emphasis, emphases } from "../pipelines/emphasis.ts";
 import { limits, MAX_AREA } from "../pipelines/limits.ts";
+import { type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
 
@@ -9,6 +11,10 @@ export interface DrawingOptions extends ConfigOptions {
   readonly goal?: string;
   readonly from?: string;
   readonly negative?: string;
+  readonly promptSyntax?: PromptSyntax;
+  readonly emphasis?: Emphasis;
+  /** A folder of text files for `__name__`. */
+  readonly wildcards?: string;
   readonly steps?: number;
   readonly size?: { readonly width: number; readonly height: number };
   readonly guidance?: number;
@@ -70,6 +76,16 @@ export function addDrawingOptions(command: Command): Command {
     )
     .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(...limits.guidanceRescale))
     .option("--guidance-interval <from,to>", "guide only in this part of the walk, within 0,1", interval)
+    .addOption(
+      new Option(
+        "--prompt-syntax <name>",
+        "a1111: (weights:1.2), [editing], AND, BREAK, any length; plain: the words alone, cut after 77 tokens",
+      ).choices(promptSyntaxes),
+    )
+    .addOption(
+      new Option("--emphasis <name>", "what weights do to a prompt's embedding (default: original)").choices(emphases),
+    )
+    .option("--wildcards <folder>", "text files that __name__ in a prompt takes a line of (default: ./wildcards)")
     .option("--init <picture>", "start from this picture instead of noise alone")
     .option("--strength <share>", "how far to go from it, 0 to 1 (default: 0.8)", number(...limits.strength))
     .option("--mask <picture>", "draw anew only what is white here and keep the rest (--strength is then 1)")

@@ -15,6 +15,7 @@ import { goalAsked, goalInName } from "./goal.ts";
 import { checkNames } from "./names.ts";
 import type { DrawingOptions } from "./options.ts";
 import { missingStart, startOf } from "./start.ts";
+import { wildcardsOf } from "./wildcards.ts";
 
 /** What is to be drawn and with which model, flags and `--from` taken together. */
 export interface Wish {
@@ -52,6 +53,8 @@ export async function wishOf(
   }
   const given: Partial<GenerateSettings> = {
     negativePrompt: options.negative,
+    promptSyntax: options.promptSyntax,
+    emphasis: options.emphasis,
     steps: options.steps,
     ...options.size,
     guidance: options.guidance,
@@ -66,13 +69,15 @@ export async function wishOf(
     ...(await startOf(options, taken)),
   };
   const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const said = { ...from, schedulerConfig: taken?.schedulerConfig, tiling: taken?.tiling };
+  const { schedulerConfig, tiling, promptSyntax, emphasis } = taken ?? {};
+  const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis };
   const suiting = await whatSuits(said, options.sampler ?? goal?.settings.sampler);
   for (const key of Object.keys(goal?.settings ?? {})) delete suiting[key as keyof GoalSettings];
   if (!taken && goal?.settings.negativePrompt === undefined) suiting.negativePrompt = defaults.negative;
   const settings: GenerateSettings = { ...suiting, ...flags, prompt };
   if (goal) settings.goal = goal;
   else if (taken?.goal && options.goal === undefined) settings.goal = goalInName(taken.goal);
+  settings.wildcards = await wildcardsOf(words, options, onNote);
   if (options.seed === "random") delete settings.seed;
   await checkNames({ ...goal?.settings, ...settings });
   return {

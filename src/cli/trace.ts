@@ -1,5 +1,5 @@
 import { saveBytes } from "../image/save.ts";
-import type { GenerateEvent, StepEvent } from "../pipelines/events.ts";
+import type { GenerateEvent, StepEvent, ToldText } from "../pipelines/events.ts";
 import { version } from "../pipelines/version.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import { encodeSafetensors } from "../weights/index.ts";
@@ -56,6 +56,22 @@ function walked(calls: readonly Call[], announced: Readonly<Record<string, Tenso
 
 const list = (values: readonly number[]): Tensor => float32([values.length], values);
 
+/** Every text of a prompt that is more than one, or has weights: `tokens.cond.<part>.<last step>`. */
+function told<T extends ToldText>(
+  texts: readonly T[],
+  tensors: (text: T) => readonly (readonly [name: string, tensor: Tensor])[],
+): Record<string, Tensor> {
+  const entries = texts.flatMap((text) => {
+    const alone = texts.filter(({ of }) => of === text.of).length === 1;
+    return tensors(text)
+      .filter(([name]) => !alone || name === "weights")
+      .map(([name, tensor]) => [`${name}.${text.of}${alone ? "" : `.${text.part}.${text.until}`}`, tensor] as const);
+  });
+  return Object.fromEntries(
+    entries.filter(([name, { data }]) => !name.startsWith("weights") || data.some((w) => w !== 1)),
+  );
+}
+
 /** The tensors of an event under the names that they have in a trace. */
 export function tensorsOf(event: GenerateEvent): Record<string, Tensor> {
   const pair = (name: string, { cond, uncond }: { cond: Tensor; uncond?: Tensor }): Record<string, Tensor> => ({
@@ -66,9 +82,15 @@ export function tensorsOf(event: GenerateEvent): Record<string, Tensor> {
     case "start":
       return { noise: event.noise, timesteps: list(event.timesteps), sigmas: list(event.sigmas) };
     case "tokens":
-      return pair("tokens", event);
+      return {
+        ...pair("tokens", event),
+        ...told(event.texts, (text) => [
+          ["tokens", text.ids],
+          ["weights", text.weights],
+        ]),
+      };
     case "embeddings":
-      return pair("embeddings", event);
+      return { ...pair("embeddings", event), ...told(event.texts, (text) => [["embeddings", text.embedding]]) };
     case "step":
       return { [`prediction.${event.call}`]: event.prediction, [`latents.${event.call}`]: event.latents };
     case "image":

@@ -12,6 +12,7 @@ export {
   textProbabilities,
 } from "./clip.ts";
 export { type Config, defineConfig } from "./config.ts";
+export type { Emphasis } from "./emphasis.ts";
 export * from "./events.ts";
 export { type GoalSources, goalNames, goalOf } from "./goal.ts";
 export { type DrawnImage, type Inkling, type LoadOptions, load } from "./inkling.ts";
@@ -26,6 +27,7 @@ export {
 } from "./picture-index.ts";
 export { openPromptWriter, type PromptWriter, type PromptWriterOptions, writePrompts } from "./prompt-writer.ts";
 export * from "./settings.ts";
+export { wildcardFolder } from "./wildcard-folder.ts";
 export type {
   LikelyPiece,
   PromptEvent,

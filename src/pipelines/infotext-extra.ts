@@ -2,8 +2,9 @@ import { basename, resolve } from "node:path";
 // Not the room's index, which loads more: the command line refuses wrong settings before anything else.
 import { type PredictionType, predictionTypes } from "../configs/prediction.ts";
 import type { CheckpointOptions } from "../weights/index.ts";
+import { type Emphasis, emphases } from "./emphasis.ts";
 import { limits } from "./limits.ts";
-import type { ResolvedSettings } from "./settings.ts";
+import { type PromptSyntax, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
 import { version } from "./version.ts";
 
 /** What a picture depends on beside its own settings. */
@@ -15,14 +16,21 @@ export interface DrawnWith extends Pick<CheckpointOptions, "vae" | "config" | "v
 
 /** Fields that follow A1111's own in an infotext: all that is needed to draw the picture again, and who drew it. */
 export function extraFields(
-  { goal, noise, strength, maskBlur, schedulerConfig = {}, tiling, width, height }: ResolvedSettings,
+  settings: ResolvedSettings,
   { vae, config, variant, prediction, picture = 0, count = 1 }: DrawnWith = {},
 ): Record<string, string | number | undefined> {
+  const { goal, noise, strength, maskBlur, schedulerConfig = {}, tiling, width, height } = settings;
+  const { promptSyntax, emphasis } = settings;
   // The folders of whoever drew it are nobody's business.
   const name = (path: string | undefined) => path && basename(resolve(path));
   const overrides = JSON.stringify(schedulerConfig);
   return {
     Goal: goal,
+    "Prompt syntax": promptSyntax === "plain" ? promptSyntax : undefined,
+    // Without syntax there is nothing to emphasize.
+    Emphasis: promptSyntax === "plain" ? undefined : EMPHASIS_NAMES[emphasis],
+    "Wildcard prompt": settings.wildcardPrompt,
+    "Wildcard negative prompt": settings.wildcardNegativePrompt,
     VAE: name(vae),
     Config: name(config),
     Variant: variant,
@@ -39,10 +47,21 @@ export function extraFields(
   };
 }
 
+/** A1111's words where it has them; it does not write its own default. */
+const EMPHASIS_NAMES: Readonly<Record<Emphasis, string | undefined>> = {
+  original: undefined,
+  "no-norm": "No norm",
+  off: "Ignore",
+  joined: "Joined",
+  "from-empty": "From empty",
+};
+
 /** What the fields of an infotext say beside the settings. */
 export interface ReadExtra {
   /** The name of the goal that the settings came from, for people: the numbers are what counts. */
   readonly goal?: string | undefined;
+  readonly promptSyntax?: PromptSyntax | undefined;
+  readonly emphasis?: Emphasis | undefined;
   readonly prediction?: PredictionType | undefined;
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly tiling?: boolean | undefined;
@@ -61,15 +80,20 @@ const LOST = [
 
 /** The counterpart of {@link extraFields}. What makes no sense is left out. */
 export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
+  const emphasis = fields.get("Emphasis") ?? "Original";
+  const known = emphases.find((name) => (EMPHASIS_NAMES[name] ?? "Original") === emphasis);
   return {
     goal: fields.get("Goal"),
+    promptSyntax: promptSyntaxes.find((name) => name === fields.get("Prompt syntax")),
+    emphasis: known === "original" ? undefined : known,
     prediction: predictionTypes.find((type) => type === fields.get("Prediction")),
     schedulerConfig: readOverrides(fields.get("Scheduler config")),
     tiling: { on: true, off: false }[fields.get("Tiled decoding") ?? ""],
     // A1111's second pass has one too, and starts from its own first.
     strength: fields.has("Hires upscale") ? undefined : within(limits.strength, fields.get("Denoising strength")),
     maskBlur: within(limits.maskBlur, fields.get("Mask blur")),
-    lost: LOST.filter((field) => fields.has(field)),
+    // A1111's "None" takes brackets for words.
+    lost: [...LOST.filter((field) => fields.has(field)), ...(known ? [] : ["Emphasis"])],
   };
 }
 

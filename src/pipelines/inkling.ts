@@ -19,10 +19,12 @@ import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
 import { modelHash } from "./model-hash.ts";
 import { createNetworks, type Networks } from "./networks.ts";
+import { picturePrompts } from "./picture-prompts.ts";
 import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
 import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings } from "./settings.ts";
-import { textToImage } from "./text-to-image.ts";
+import { type DrawingTools, textToImage } from "./text-to-image.ts";
+import { checkPrompts } from "./words.ts";
 
 export interface LoadOptions extends FactsOptions {
   /** Where to compute; "auto" takes what works best. Default auto. */
@@ -126,7 +128,12 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
 
   async function* draw(
     settings: ResolvedSettings,
-    { preview, init, signal }: Pick<GenerateSettings, "preview" | "init" | "signal">,
+    {
+      preview,
+      init,
+      prompts,
+      signal,
+    }: Pick<GenerateSettings, "preview" | "signal"> & Pick<DrawingTools, "init" | "prompts">,
   ): Events {
     signal?.throwIfAborted();
     const hash = modelHash(checkpoint, env);
@@ -144,7 +151,8 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     if (!loaded) yield { type: "model", model: name, device: runtime.device, reason, seconds };
     loaded = true;
     const previewFactors = preview ? facts.defaults.previewFactors : undefined;
-    for await (const event of textToImage(settings, { ...facts, networks, tokenizer, signal, previewFactors, init })) {
+    const tools: DrawingTools = { ...facts, networks, tokenizer, signal, previewFactors, init, prompts };
+    for await (const event of textToImage(settings, tools)) {
       if (event.type !== "image") yield event;
       else yield { ...event, settings: { ...event.settings, modelHash: (await hash).slice(0, 10) } };
     }
@@ -162,7 +170,9 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       const init = image ? await initPicture({ image, mask, maskBlur, keepUnmasked }, settings) : asked.init;
       if (init) checkSizes(init, settings);
       for (const line of remarks(asked, settings, facts)) onNote(line);
-      yield* draw(settings, { preview, init, signal });
+      const prompts = asked.wildcards && (await picturePrompts(settings, asked.wildcards));
+      for (const own of prompts ?? []) checkPrompts({ ...settings, ...own }, settings.steps);
+      yield* draw(settings, { preview, init, prompts, signal });
     },
     async generate(settings) {
       const images: DrawnImage[] = [];

@@ -1,4 +1,5 @@
 import type { Picture, PictureSource } from "../image/index.ts";
+import type { Wildcards } from "../text/index.ts";
 import type { InitPicture } from "./beginning.ts";
 import type { Emphasis } from "./emphasis.ts";
 
@@ -18,6 +19,8 @@ export interface GenerateSettings {
   negativePrompt?: string;
   /** How both prompts are read. Default a1111; "plain" is diffusers' way. */
   promptSyntax?: PromptSyntax;
+  /** Where `__name__` in a prompt takes its options from; see `wildcardFolder`. Absent, it stands for itself. */
+  wildcards?: Wildcards;
   /** What the weights in a prompt do to its embedding. Default "original", A1111's. */
   emphasis?: Emphasis;
   /** Solver steps, 1–1000. */
@@ -135,6 +138,9 @@ export interface ResolvedSettings {
   /** The goal's name, where there was one. */
   readonly goal?: string;
   readonly negativePrompt: string;
+  /** The prompts as typed, where wildcards in them were chosen for this picture. */
+  readonly wildcardPrompt?: string;
+  readonly wildcardNegativePrompt?: string;
   readonly promptSyntax: PromptSyntax;
   readonly emphasis: Emphasis;
   readonly steps: number;

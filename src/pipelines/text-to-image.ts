@@ -8,6 +8,7 @@ import { createEstimate } from "./estimate.ts";
 import type { GenerateEvent } from "./events.ts";
 import { guidedPrediction } from "./guided-prediction.ts";
 import type { Networks } from "./networks.ts";
+import type { PicturePrompts } from "./picture-prompts.ts";
 import { type PreviewFactors, previewOf } from "./preview.ts";
 import { type ModelFacts, walkOf } from "./resolve.ts";
 import type { ResolvedSettings } from "./settings.ts";
@@ -21,6 +22,8 @@ export interface DrawingTools extends ModelFacts {
   readonly previewFactors?: PreviewFactors;
   /** Absent when the picture starts from noise alone. */
   readonly init?: InitPicture;
+  /** One for each picture, where they differ. */
+  readonly prompts?: readonly PicturePrompts[];
 }
 
 /**
@@ -40,14 +43,12 @@ export async function* textToImage(
   const begin = tools.init ? stepsSkipped(settings.steps, strength) : 0;
   const walk = walkOf(settings, checkpoint, begin);
   const { timesteps, sigmas, calls, initNoiseSigma } = walk;
-  const words = yield* encodeWords(settings, {
-    ...tools,
-    steps: settings.steps - begin,
-    distilled: Boolean(conditionDim),
-    known: new Map(),
-  });
+  const wordTools = { ...tools, steps: settings.steps - begin, distilled: Boolean(conditionDim), known: new Map() };
+  let words = yield* encodeWords({ ...settings, ...tools.prompts?.[0] }, wordTools);
   const estimate = createEstimate(settings.count, calls);
   for (let picture = 0; picture < settings.count; picture++) {
+    const own = { ...settings, ...tools.prompts?.[picture] };
+    if (picture > 0 && tools.prompts) words = yield* encodeWords(own, wordTools);
     const start = performance.now();
     const seed = seedOf(settings, picture);
     const draw = noiseOf(settings, picture, shape, walk);
@@ -103,7 +104,7 @@ export async function* textToImage(
     if (tools.init) layOver(tools.init, pixels);
     const image = await pictureFromPixels(pixels);
     const seconds = (performance.now() - start) / 1000;
-    yield { type: "image", picture, image, pixels, settings: { ...settings, seed, count: 1 }, seconds };
+    yield { type: "image", picture, image, pixels, settings: { ...own, seed, count: 1 }, seconds };
   }
 }
 

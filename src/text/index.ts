@@ -21,6 +21,13 @@ export {
   scheduleOf,
 } from "./prompt/schedule.ts";
 export {
+  type ExpandOptions,
+  expandAll,
+  expandWildcards,
+  hasWildcards,
+  type Wildcards,
+} from "./prompt/wildcards.ts";
+export {
   readTokenizerConfig,
   type SpecialToken,
   type TokenizerConfig,
