@@ -41,7 +41,7 @@ export function parseAttention(text: string, { locate = (at) => at, name = "prom
     fragments.push({ text: words, weight: 1, at: locate(offset), isBreak: false });
   };
   const multiply = (from: number, factor: number): void => {
-    for (const fragment of fragments.slice(from)) if (!fragment.isBreak) fragment.weight *= factor;
+    for (let i = from; i < fragments.length; i++) if (!fragments[i]!.isBreak) fragments[i]!.weight *= factor;
   };
   for (const { 0: piece, 1: weight, index } of text.matchAll(PIECES)) {
     if (piece === "(" || piece === "[") open[piece].push(fragments.length);

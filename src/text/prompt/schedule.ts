@@ -181,7 +181,13 @@ function textAt(nodes: readonly PromptNode[], step: number, steps: number): Omit
   return {
     text,
     locate(offset) {
-      const piece = pieces.findLast(({ start }) => start <= offset);
+      let [low, high] = [0, pieces.length];
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (pieces[middle]!.start <= offset) low = middle;
+        else high = middle;
+      }
+      const piece = pieces[low];
       return piece ? piece.at + (offset - piece.start) : 0;
     },
   };
