@@ -79,7 +79,8 @@ const NEVER = Number.NEGATIVE_INFINITY;
 
 /** Softmax in float32 of logits [V]; -∞ gives 0. */
 export function softmax(logits: Float32Array): Float32Array {
-  const most = logits.reduce((a, b) => Math.max(a, b), NEVER);
+  let most = NEVER;
+  for (let i = 0; i < logits.length; i++) if (logits[i]! > most) most = logits[i]!;
   const out = new Float32Array(logits.length);
   let sum = 0;
   for (let i = 0; i < out.length; i++) {

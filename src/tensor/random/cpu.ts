@@ -80,7 +80,7 @@ export class CpuGenerator implements NoiseSource {
   /** Exponential numbers of rate 1 in float32, as `tensor.exponential_()` draws them: by inversion, one 53-bit uniform each. */
   exponential(shape: Shape): Float32Array {
     const out = new Float32Array(countOf(shape));
-    for (let i = 0; i < out.length; i++) out[i] = -Math.log1p(-this.#uniform("float64"));
+    for (let i = 0; i < out.length; i++) out[i] = -Math.log1p(-this.#uniform53());
     return out;
   }
 
@@ -91,24 +91,44 @@ export class CpuGenerator implements NoiseSource {
    * @throws RangeError where fewer than `count` entries are positive
    */
   multinomial(probabilities: Float32Array, count = 1): number[] {
+    if (count === 1) return [this.#multinomialOne(probabilities)];
     const ratios = new Float32Array(probabilities.length);
     let positive = 0;
     for (let i = 0; i < ratios.length; i++) {
-      const uniform = this.#uniform("float64");
+      const uniform = this.#uniform53();
       const p = probabilities[i]!;
       // What cannot be drawn takes its number all the same, but the logarithm is spared: often most of a vocabulary.
       if (!(p > 0)) continue;
       positive++;
       ratios[i] = p / Math.fround(-Math.log1p(-uniform));
     }
-    if (positive < count)
-      throw new RangeError(`Cannot draw ${count} of ${positive} entries with a probability above 0.`);
+    if (positive < count) throw tooFew(count, positive);
     return Array.from({ length: count }, () => {
       let best = 0;
       for (let i = 1; i < ratios.length; i++) if (ratios[i]! > ratios[best]!) best = i;
       ratios[best] = -1;
       return best;
     });
+  }
+
+  /** The one with the largest ratio. Since e ≥ u, whatever p / u does not reach the best so far cannot be it: few logarithms. */
+  #multinomialOne(probabilities: Float32Array): number {
+    let best = -1;
+    let largest = 0;
+    // A little below the best ratio: the roundings to float32 on both sides.
+    let hurdle = 0;
+    for (let i = 0; i < probabilities.length; i++) {
+      const uniform = this.#uniform53();
+      const p = probabilities[i]!;
+      if (!(p > 0) || p < hurdle * uniform) continue;
+      const ratio = Math.fround(p / Math.fround(-Math.log1p(-uniform)));
+      if (best >= 0 && ratio <= largest) continue;
+      best = i;
+      largest = ratio;
+      hurdle = ratio * (1 - 2 ** -20);
+    }
+    if (best < 0) throw tooFew(1, 0);
+    return best;
   }
 
   /** `count` indices that may repeat, as `torch.multinomial(…, replacement=True)` draws them from one row. */
@@ -134,8 +154,13 @@ export class CpuGenerator implements NoiseSource {
   /** As many low bits of one output (two for float64) as the type's significand has, as a fraction of 1. */
   #uniform(dtype: FloatDType): number {
     if (dtype !== "float64") return (this.random() % ARITHMETIC[dtype].steps) / ARITHMETIC[dtype].steps;
-    const high = this.random() % 2 ** 21;
-    return (high * 2 ** 32 + this.random()) / ARITHMETIC.float64.steps;
+    return this.#uniform53();
+  }
+
+  /** Uniform in [0, 1), a multiple of 2⁻⁵³. */
+  #uniform53(): number {
+    const high = this.#engine.next() & (2 ** 21 - 1);
+    return (high * 2 ** 32 + this.#engine.next()) * 2 ** -53;
   }
 
   /** Box–Muller one pair at a time, the second of which is kept for the next call. */
@@ -150,6 +175,10 @@ export class CpuGenerator implements NoiseSource {
     this.#spare = radius * Math.sin(theta);
     return radius * Math.cos(theta);
   }
+}
+
+function tooFew(count: number, positive: number): RangeError {
+  return new RangeError(`Cannot draw ${count} of ${positive} entries with a probability above 0.`);
 }
 
 /** How a type counts and rounds. */
