@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseBanList } from "../pipelines/ban-list.ts";
+import type { PromptWriterOptions } from "../pipelines/prompt-writer.ts";
 import type { PromptEvent, WriteEvents, WriteSettings, WritingDoneEvent } from "../pipelines/writing.ts";
 import { InputError } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
@@ -14,6 +15,7 @@ export interface WriteOptions extends WritingOptions {
   readonly model?: string;
   readonly device?: string;
   readonly threads?: number;
+  readonly weights?: PromptWriterOptions["weights"];
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -33,6 +35,7 @@ export async function writeCommand(words: readonly string[], options: WriteOptio
     model: options.model,
     device: await deviceOf(options.device),
     threads: options.threads,
+    weights: options.weights,
     signal: cli.signal,
     onNote: say,
     env: cli.env,

@@ -1,4 +1,5 @@
 export * from "./copy.ts";
+export * from "./eight-bit.ts";
 export * from "./graph.ts";
 export * from "./lower.ts";
 export { lowerings } from "./lowerings/index.ts";

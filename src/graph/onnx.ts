@@ -1,6 +1,6 @@
 import { PbfWriter } from "pbf";
 import type { StoredTensor, Tensor } from "../tensor/index.ts";
-import { type Attribute, byteLength, type Graph, type Node, type TensorType } from "./graph.ts";
+import { type Attribute, byteLength, type Graph, type Node, type TensorType, type Value } from "./graph.ts";
 import { ONNX_TYPE } from "./onnx-type.ts";
 import { showShape } from "./shape.ts";
 
@@ -106,18 +106,46 @@ interface Bound {
 
 /** A GraphProto. Its repeated fields may stand in any order; only the nodes' own order counts. */
 function writeGraph({ graph, weights, folder }: Bound, out: PbfWriter): void {
-  for (const [name, value] of graph.parameters) writeParameter(name, value, weights.get(name)!, folder, out);
-  for (const [{ name, shape }, data] of graph.constants) {
-    out.writeMessage(5, writeInitializer, { name, data, shape, folder });
+  const parameters = new Map([...graph.parameters].map(([name, value]) => [value, name]));
+  const views = graph.nodes.filter((node) => isView(node, parameters, weights));
+  const nodes = graph.nodes.filter((node) => !views.includes(node));
+  const used = new Set<Value | undefined>([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.values()]);
+  for (const [value, name] of parameters) {
+    if (used.has(value)) writeParameter(name, value, weights.get(name)!, folder, out);
   }
-  for (const node of graph.nodes) out.writeMessage(1, writeNode, node);
+  for (const { inputs, outputs } of views) {
+    const weight = weights.get(parameters.get(inputs[0]!)!)!;
+    writeParameter(outputs[0]!.name, outputs[0]!, weight, folder, out);
+  }
+  for (const [value, data] of graph.constants) {
+    const { name, shape } = value;
+    if (used.has(value)) out.writeMessage(5, writeInitializer, { name, data, shape, folder });
+  }
+  // An output takes its name where it is computed: a node that passes it on would copy it.
+  const computed = new Set(nodes.flatMap(({ outputs }) => outputs));
+  const renamed = new Map<Value, Named>();
+  const passed: WritableNode[] = [];
   for (const [name, value] of graph.outputs) {
-    const identity = { op: "Identity", name: `output/${name}`, inputs: [value], outputs: [{ name }], attributes: {} };
-    out.writeMessage(1, writeNode, identity);
+    if (computed.has(value) && !renamed.has(value)) renamed.set(value, { name });
+    else {
+      const inputs = [renamed.get(value) ?? value];
+      passed.push({ op: "Identity", name: `output/${name}`, inputs, outputs: [{ name }], attributes: {} });
+    }
   }
+  for (const node of nodes) {
+    const inputs = node.inputs.map((value) => value && (renamed.get(value) ?? value));
+    out.writeMessage(1, writeNode, { ...node, inputs, outputs: node.outputs.map((v) => renamed.get(v) ?? v) });
+  }
+  for (const node of passed) out.writeMessage(1, writeNode, node);
   out.writeStringField(2, graph.name);
   for (const input of graph.inputs) out.writeMessage(11, writeValueInfo, { name: input.name, type: input });
   for (const [name, type] of graph.outputs) out.writeMessage(12, writeValueInfo, { name, type });
+}
+
+/** A weight in other dimensions is bound to its file once more: reshaped by the runtime, it would be copied. */
+function isView({ op, inputs: [x] }: Node, parameters: ReadonlyMap<Value, string>, weights: Bound["weights"]): boolean {
+  const name = op === "Reshape" ? parameters.get(x!) : undefined;
+  return name !== undefined && !isScaled(weights.get(name)!);
 }
 
 /** The weight as it is stored, and the nodes that make of it what the graph wants. */

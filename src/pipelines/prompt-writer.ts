@@ -1,6 +1,6 @@
 import { type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import type { LoadOptions } from "./inkling.ts";
-import { openLanguageModel } from "./language-model.ts";
+import { type LanguageModelOptions, openLanguageModel } from "./language-model.ts";
 import { type WriteEvents, type Writer, type WriteSettings, type WrittenPrompt, writeTexts } from "./writing.ts";
 
 /** GPT-2 writing prompts. */
@@ -19,7 +19,9 @@ export interface PromptWriter {
   close(): Promise<void>;
 }
 
-export interface PromptWriterOptions extends Pick<LoadOptions, "device" | "threads" | "starting" | "onNote" | "env"> {
+export interface PromptWriterOptions
+  extends Pick<LoadOptions, "device" | "threads" | "starting" | "onNote" | "env">,
+    Pick<LanguageModelOptions, "weights"> {
   /** A name of kind "gpt2" (see `resolveModel`) or a folder in transformers' layout. Default: the embedded one. */
   readonly model?: string;
   readonly signal?: AbortSignal;

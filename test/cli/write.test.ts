@@ -80,6 +80,24 @@ describe("the model that comes along", () => {
     ).toEqual(lines.slice(1));
   });
 
+  it("computes with weights in 8 bits where it is asked to, nearly the same", async () => {
+    const probabilities = [];
+    for (const weights of ["float32", "8bit"]) {
+      const done = await run(
+        ["write", "a house", "-t", "0", "--max-length", "6", "--weights", weights, "--json"],
+        work,
+      );
+      expect(done.code, done.stderr).toBe(0);
+      probabilities.push(linesOf(done.stdout)[0]!.probability);
+    }
+    const [exact, rounded] = probabilities as [number, number];
+    expect(rounded).not.toBe(exact);
+    expect(Math.abs(rounded - exact)).toBeLessThan(0.05);
+    const refused = await run(["write", "--weights", "4bit"], work);
+    expect(refused.code).toBe(2);
+    expectOneMessage(refused, "4bit", "float32", "8bit");
+  });
+
   it("writes nothing that is banned, and tells the seed that it took", async () => {
     writeFileSync(work.path("ban.txt"), "background # too many of them\nA castle on\n");
     const done = await run(["write", "a castle", "-c", "12", "--ban", "ban.txt"], work);

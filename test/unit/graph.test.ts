@@ -7,7 +7,9 @@ import {
   linear,
   lower,
   lowerings,
+  matmul,
   print,
+  reshape,
   ShapeError,
   toOnnx,
 } from "../../src/graph/index.ts";
@@ -42,4 +44,35 @@ test("a wrong shape fails on the line that made the node and names both shapes",
   expect(() => add(x, gelu(g.input("y", "float32", ["batch", 3, 8, 8])))).toThrow(
     /\[batch, 4, 8, 8\] and \[batch, 3, 8, 8\]/,
   );
+});
+
+test("outputs bear their names, whatever they are: a node's value, the same one twice, an input, a weight in another shape", async () => {
+  const g = new Graph("outputs");
+  const x = g.input("x", "float32", [2]);
+  const weight = g.parameter("w", [2, 3]);
+  g.parameter("unused", [5]);
+  const sum = add(x, 1);
+  g.output("sum", sum);
+  g.output("again", sum);
+  g.output("more", add(sum, 1));
+  g.output("given", x);
+  g.output("long", reshape(weight, [6]));
+  g.output("tall", matmul(reshape(weight, [3, 2]), reshape(sum, [2, 1])));
+  const model = toOnnx(lower(g, lowerings.cpu), (name) =>
+    name === "w" ? float32([2, 3], [1, 2, 3, 4, 5, 6]) : float32([5], [1, 1, 1, 1, 1]),
+  );
+  const runtime = createNodeRuntime({ device: "cpu", threads: 1 });
+  const session = await runtime.createSession(model);
+  const out = await session.run({ x: float32([2], [10, 20]) });
+  expect(
+    Object.fromEntries(Object.entries(out).map(([name, { data }]) => [name, [...(data as Float32Array)]])),
+  ).toEqual({
+    sum: [11, 21],
+    again: [11, 21],
+    more: [12, 22],
+    given: [10, 20],
+    long: [1, 2, 3, 4, 5, 6],
+    tall: [53, 117, 181],
+  });
+  await runtime.close();
 });

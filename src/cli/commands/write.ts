@@ -19,6 +19,12 @@ export function write(command: Command, cli: Cli): void {
     .option("-m, --model <name>", "a GPT-2 of `inkling models`, or a folder in transformers' layout")
     .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
     .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
+    .addOption(
+      new Option(
+        "--weights <form>",
+        "8bit is faster and takes less memory, but is not exact (default: float32)",
+      ).choices(["float32", "8bit"]),
+    )
     .optionsGroup(OUTPUT)
     .addOption(new Option("--json", "one object a line: text, tokens, seed, probability, score").conflicts("quiet"))
     .option("-q, --quiet", "say nothing but the prompts")
