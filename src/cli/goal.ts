@@ -32,7 +32,7 @@ export function goalInName(name: string): Goal {
 /** What a goal came to, in one line. */
 export function goalLine(goal: Goal, settings: ResolvedSettings): string {
   const { steps, width, height, guidance, sampler, schedule } = settings;
-  const parts = [`${steps} steps`, `${width}×${height}`, `guidance ${guidance}`];
+  const parts = [`${steps} ${steps === 1 ? "step" : "steps"}`, `${width}×${height}`, `guidance ${guidance}`];
   const own = (key: keyof Goal["settings"]): boolean => goal.settings[key] !== undefined;
   if (own("guidanceRescale")) parts.push(`guidance rescale ${settings.guidanceRescale}`);
   if (own("guidanceInterval")) parts.push(`guided from ${settings.guidanceInterval.join(" to ")}`);

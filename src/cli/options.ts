@@ -114,7 +114,9 @@ export function addSavingOptions(command: Command): Command {
     .option("-c, --count <n>", "how many pictures; picture i has seed + i", integer("It is", ...limits.count))
     .option("--preview [kind]", "show the picture growing: auto, kitty, iterm2, sixel, blocks or off (default: auto)")
     .option("--dry-run", "print the settings that would be drawn with, and draw nothing")
-    .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
+    .addOption(
+      new Option("--json", "one event a line on stdout; with --dry-run the settings in one line").conflicts("quiet"),
+    )
     .option("-q, --quiet", "say nothing but the paths of what was saved");
 }
 
