@@ -1,4 +1,6 @@
-import { type Picture, resample } from "../image/index.ts";
+// Not from the room's index, which reads files: this one also runs in a page.
+import type { Picture } from "../image/picture.ts";
+import { resample } from "../image/resample.ts";
 import { float32, InputError, type Tensor } from "../tensor/index.ts";
 import type { InitPicture } from "./beginning.ts";
 import { limits } from "./limits.ts";

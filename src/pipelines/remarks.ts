@@ -1,6 +1,7 @@
 import { fitGoal } from "./fit-goal.ts";
 import type { ModelFacts } from "./resolve.ts";
 import type { GenerateSettings, ResolvedSettings, Size } from "./settings.ts";
+import { looksAtNegative } from "./words.ts";
 
 /**
  * The guidance from which pictures burn. In eight drawings of the embedded model in its 12 steps, 3.6 % of all channel
@@ -11,11 +12,8 @@ import type { GenerateSettings, ResolvedSettings, Size } from "./settings.ts";
 const BURNING = 10;
 
 /** What a person should know about settings that are allowed all the same: what was asked for, and what it came to. */
-export function remarks(
-  asked: GenerateSettings,
-  { width, height, prompt, negativePrompt, guidance, guidanceRescale, guidanceInterval, tiling }: ResolvedSettings,
-  facts: ModelFacts,
-): string[] {
+export function remarks(asked: GenerateSettings, settings: ResolvedSettings, facts: ModelFacts): string[] {
+  const { width, height, prompt, negativePrompt, guidance, guidanceRescale, guidanceInterval, tiling } = settings;
   const { defaults, name, checkpoint } = facts;
   const lines: string[] = [];
   const { note } = fitGoal(asked, facts);
@@ -25,14 +23,14 @@ export function remarks(
     const known = sizes.map((side) => `${side}×${side}`).join(" and ");
     lines.push(`${name} was trained on ${known}; at ${width}×${height} it may draw things twice or out of shape.`);
   }
-  const alone = guidance === 1 || typeof checkpoint.unet.config["time_cond_proj_dim"] === "number";
+  const distilled = typeof checkpoint.unet.config["time_cond_proj_dim"] === "number";
   const [from, to] = guidanceInterval;
-  if (guidance >= BURNING && guidanceRescale === 0 && from === 0 && to === 1 && !alone) {
+  if (guidance >= BURNING && guidanceRescale === 0 && from === 0 && to === 1 && !distilled) {
     lines.push(
       `A guidance as high as ${guidance} over-processes: contrast hardens, and in few steps colours burn out. A guidance rescale of 0.7 (--guidance-rescale 0.7) softens that.`,
     );
   }
-  if (alone && negativePrompt)
+  if (negativePrompt && !looksAtNegative(settings, distilled))
     lines.push("The negative prompt is not looked at: this guidance shows the U-Net the prompt alone.");
   if (tiling) lines.push("The picture is decoded in tiles: faint seams are possible.");
   if (prompt.trim() === "") lines.push("The prompt is empty: the picture follows nothing but the seed.");

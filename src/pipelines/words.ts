@@ -1,5 +1,5 @@
 import { float32, int64, joined, type Tensor } from "../tensor/index.ts";
-import { type ClipTokenizer, chunkPrompt, readPrompt, type WeightedRow } from "../text/index.ts";
+import { type ClipTokenizer, chunkPrompt, parseComposition, readPrompt, type WeightedRow } from "../text/index.ts";
 import { type EmphasizedRow, emphasize, needsEmpty } from "./emphasis.ts";
 import type { EmbeddingsEvent, TokensEvent, ToldText } from "./events.ts";
 import type { Networks } from "./networks.ts";
@@ -61,6 +61,15 @@ export function checkPrompts({ prompt, negativePrompt, promptSyntax }: PromptSet
   readPrompt(negativePrompt, { steps, composition: false, name: "negative prompt" });
 }
 
+/**
+ * Whether the U-Net is shown the negative prompt too: where guidance compares with it, or a composition, which is made of
+ * differences from it at any guidance.
+ */
+export function looksAtNegative({ prompt, promptSyntax, guidance }: PromptSettings, distilled: boolean): boolean {
+  if (guidance !== 1 && !distilled) return true;
+  return promptSyntax !== "plain" && parseComposition(prompt).length > 1;
+}
+
 /** Encodes the prompts: every different row of tokens once, those of the prompt before those of the negative one. */
 export async function* encodeWords(
   settings: PromptSettings,
@@ -68,9 +77,7 @@ export async function* encodeWords(
 ): AsyncGenerator<TokensEvent | EmbeddingsEvent, Words, void> {
   const { tokenizer, known, steps, distilled } = tools;
   const { dropped, parts } = readParts(settings, tokenizer, steps);
-  const conds = parts.filter(({ of }) => of === "cond");
-  const composed = conds.length > 1 || conds[0]!.weight !== 1;
-  const used = composed || (settings.guidance !== 1 && !distilled) ? parts : conds;
+  const used = looksAtNegative(settings, distilled) ? parts : parts.filter(({ of }) => of === "cond");
   const first = (of: Part["of"]) => used.find((part) => part.of === of)?.stages[0];
   const [cond, uncond] = [first("cond")!, first("uncond")];
   yield {

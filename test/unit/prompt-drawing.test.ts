@@ -138,6 +138,24 @@ describe("composition", () => {
     expect(embeddings[0]!.texts.map(({ embedding }) => embedding.shape[1])).toEqual([77, longRows * 77, 77]);
   });
 
+  test("looks at the negative prompt, and says that others do not at guidance 1", async () => {
+    const notes: string[] = [];
+    const noting = await load(plainCheckpoint.folder, {
+      device: "cpu",
+      threads: 1,
+      onNote: (line) => notes.push(line),
+    });
+    try {
+      const settings = { guidance: 1, steps: 1, negativePrompt: "a dog" };
+      await draw("a cat", settings, noting);
+      expect(notes).toEqual([expect.stringContaining("not looked at")]);
+      await draw("a cat AND a house", settings, noting);
+      expect(notes.length).toBe(1);
+    } finally {
+      await noting.close();
+    }
+  });
+
   test("works where the guidance is an input of the U-Net", async () => {
     const name = list("checkpoints").find((folder) => {
       const file = ["checkpoints", folder, "unet", "config.json"];
