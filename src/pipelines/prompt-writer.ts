@@ -1,4 +1,5 @@
-import { type StartedRuntime, startRuntime } from "../runtime/index.ts";
+import { type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
+import type { Clip, Embedding } from "./clip.ts";
 import type { LoadOptions } from "./inkling.ts";
 import { type LanguageModelOptions, openLanguageModel } from "./language-model.ts";
 import { type WriteEvents, type Writer, type WriteSettings, type WrittenPrompt, writeTexts } from "./writing.ts";
@@ -24,6 +25,8 @@ export interface PromptWriterOptions
     Pick<LanguageModelOptions, "weights"> {
   /** A name of kind "gpt2" (see `resolveModel`) or a folder in transformers' layout. Default: the embedded one. */
   readonly model?: string;
+  /** The CLIP that compares candidates with the beginning (see `openClip`). Default: the embedded one. */
+  readonly clip?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -33,11 +36,12 @@ export interface PromptWriterOptions
  * @throws InputError when it cannot be found or its files are damaged
  */
 export async function openPromptWriter(options: PromptWriterOptions = {}): Promise<PromptWriter> {
-  const { model: asked, device = "auto", threads, starting = startRuntime(device, threads), ...rest } = options;
+  const { model: asked, clip, device = "auto", threads, starting = startRuntime(device, threads), ...rest } = options;
   const { runtime }: StartedRuntime = await starting;
   try {
     const model = await openLanguageModel(asked, runtime, rest);
-    const writer: Writer = { ...model, positions: model.config.n_positions };
+    const score = closeness(clip, { runtime, onNote: rest.onNote, env: rest.env });
+    const writer: Writer = { ...model, positions: model.config.n_positions, score };
     const stream = (settings: WriteSettings = {}) => writeTexts(writer, settings);
     return {
       model: model.name,
@@ -68,4 +72,18 @@ export async function* writePrompts(settings: WriteSettings & PromptWriterOption
   } finally {
     await writer.close();
   }
+}
+
+/** How close texts are to a beginning, by a CLIP that is opened when it is first asked. */
+function closeness(
+  name: string | undefined,
+  options: { readonly runtime: Runtime } & Pick<PromptWriterOptions, "onNote" | "env">,
+): Writer["score"] {
+  let opening: Promise<Clip> | undefined;
+  return async (beginning, texts, signal) => {
+    const { cosine, openClip } = await import("./clip.ts");
+    opening ??= openClip(name, options);
+    const [first, ...others] = await (await opening).embedTexts([beginning, ...texts], { signal });
+    return others.map((other: Embedding) => cosine(first!, other));
+  };
 }
