@@ -3,7 +3,7 @@ import type { GenerateEvent } from "../pipelines/events.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./errors.ts";
 import { previewSize, showPicture } from "./preview.ts";
-import { describe, printPath, type Reporter, type ReporterOptions, timeLeft } from "./progress.ts";
+import { describe, describePrompt, printPath, type Reporter, type ReporterOptions, timeLeft } from "./progress.ts";
 
 /**
  * A bar for each picture, with the preview above it. Rows for the preview are made before the bar starts, and nothing
@@ -85,7 +85,9 @@ export function barReporter(cli: Cli, { count, preview }: ReporterOptions): Repo
           return;
       }
     },
+    prompt: (prompt, count) => say(describePrompt(prompt, count)),
     saved: (_, path) => printPath(path, cli),
+    sheet: (path) => printPath(path, cli),
     end: stop,
   };
 }

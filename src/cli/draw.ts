@@ -22,53 +22,66 @@ export interface Drawing {
  *
  * @throws UsageError for settings that make no sense, InputError for what lies in files, Stopped when interrupted
  */
-export async function draw(
-  { options, wish, reporter, onResolved, onEvent, onImage }: Drawing,
-  cli: Cli,
-): Promise<void> {
-  const { signal } = cli;
+export async function draw(drawing: Drawing, cli: Cli): Promise<void> {
   let drawer: Drawer | undefined;
   try {
-    signal.throwIfAborted();
-    drawer = await cli.engine.load(wish.model, {
-      device: await deviceOf(options.device ?? wish.defaults.device),
-      threads: options.threads ?? wish.defaults.threads,
-      prediction: wish.prediction,
-      vae: options.vae,
-      config: options.config,
-      signal,
-      onNote: (line) => reporter.note(line),
-    });
-    signal.throwIfAborted();
-    const settings: GenerateSettings = { ...wish.settings, signal };
-    const suffix = options.from ? ` (Some of these settings were taken from ${options.from}.)` : "";
-    const resolved = await asUsage(() => drawer!.resolve(settings), suffix);
-    if (wish.goal) reporter.note(goalLine(wish.goal, resolved));
-    await onResolved?.(resolved, drawer);
-    let warned = false;
-    // A random seed is drawn once: what was resolved is what is drawn.
-    for await (const event of drawer.stream({ ...settings, seed: resolved.seed })) {
-      signal.throwIfAborted();
-      onEvent?.(event);
-      if (event.type === "tokens" && !warned) {
-        const note = droppedNote(event.dropped);
-        if (note) reporter.note(note);
-        warned = note !== undefined;
-      }
-      await reporter.event(event);
-      if (event.type !== "image") continue;
-      if (event.picture === 0 && otherWeights(wish.modelHash, event.settings.modelHash)) {
-        reporter.note(
-          `${options.from} was drawn with weights of the hash ${wish.modelHash}; these have ${event.settings.modelHash}, so it may differ.`,
-        );
-      }
-      await onImage(event, drawer);
-    }
-    signal.throwIfAborted();
+    drawer = await loadDrawer(drawing, cli);
+    await drawWith(drawer, drawing, cli);
   } finally {
-    reporter.end();
+    drawing.reporter.end();
     await drawer?.close();
   }
+}
+
+/** Loads the model of a wish. */
+export async function loadDrawer(
+  { options, wish, reporter }: Pick<Drawing, "options" | "wish" | "reporter">,
+  { engine, signal }: Cli,
+): Promise<Drawer> {
+  signal.throwIfAborted();
+  return engine.load(wish.model, {
+    device: await deviceOf(options.device ?? wish.defaults.device),
+    threads: options.threads ?? wish.defaults.threads,
+    prediction: wish.prediction,
+    vae: options.vae,
+    config: options.config,
+    signal,
+    onNote: (line) => reporter.note(line),
+  });
+}
+
+/** Draws with a model that is loaded. Throws what `draw` throws. */
+export async function drawWith(
+  drawer: Drawer,
+  { options, wish, reporter, onResolved, onEvent, onImage }: Drawing,
+  { signal }: Cli,
+): Promise<void> {
+  signal.throwIfAborted();
+  const settings: GenerateSettings = { ...wish.settings, signal };
+  const suffix = options.from ? ` (Some of these settings were taken from ${options.from}.)` : "";
+  const resolved = await asUsage(() => drawer.resolve(settings), suffix);
+  if (wish.goal) reporter.note(goalLine(wish.goal, resolved));
+  await onResolved?.(resolved, drawer);
+  let warned = false;
+  // A random seed is drawn once: what was resolved is what is drawn.
+  for await (const event of drawer.stream({ ...settings, seed: resolved.seed })) {
+    signal.throwIfAborted();
+    onEvent?.(event);
+    if (event.type === "tokens" && !warned) {
+      const note = droppedNote(event.dropped);
+      if (note) reporter.note(note);
+      warned = note !== undefined;
+    }
+    await reporter.event(event);
+    if (event.type !== "image") continue;
+    if (event.picture === 0 && otherWeights(wish.modelHash, event.settings.modelHash)) {
+      reporter.note(
+        `${options.from} was drawn with weights of the hash ${wish.modelHash}; these have ${event.settings.modelHash}, so it may differ.`,
+      );
+    }
+    await onImage(event, drawer);
+  }
+  signal.throwIfAborted();
 }
 
 /** Whether two hashes, as long as each was written, tell of different files. A1111's old ones, of 8 digits, tell nothing. */

@@ -22,7 +22,7 @@ export interface GenerateOptions extends DrawingOptions {
 }
 
 /** A PNG is at most a little longer than its pixels; the rest is room for the prompt. */
-const pictureBytes = (width: number, height: number): number => 3 * width * height + 2 ** 17;
+export const pictureBytes = (width: number, height: number): number => 3 * width * height + 2 ** 17;
 
 /** Words that are found out on the way. */
 export interface FoundWords {
@@ -83,8 +83,8 @@ export async function generate(
 }
 
 /** How to show what grows: only on a terminal, and only where nothing else is asked to be there. */
-async function previewOf(
-  { preview = "auto", json, quiet }: GenerateOptions,
+export async function previewOf(
+  { preview = "auto", json, quiet }: Pick<GenerateOptions, "preview" | "json" | "quiet">,
   cli: Cli,
 ): Promise<PreviewKind | undefined> {
   const wanted = preview === true ? "auto" : String(preview);

@@ -48,10 +48,13 @@ export const PICTURE = "Picture:";
 export const MODEL = "Model and machine:";
 export const OUTPUT = "Output:";
 
-/** Gives `command` a prompt and the options of {@link DrawingOptions}. */
-export function addDrawingOptions(command: Command): Command {
+/** Gives `command` its words and the options of {@link DrawingOptions}. */
+export function addDrawingOptions(
+  command: Command,
+  [words, about]: readonly [string, string] = ["[prompt...]", "what the picture should show"],
+): Command {
   command
-    .argument("[prompt...]", "what the picture should show")
+    .argument(words, about)
     .optionsGroup(PICTURE)
     .option("--goal <name>", "an intention that stands for settings: fast, quality, creative; see `inkling goals`")
     .option("-n, --negative <text>", "what it should not show")

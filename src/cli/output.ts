@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, extname, sep } from "node:path";
 import { formatOfName, formats, type PictureFormat } from "../image/encode.ts";
-import { nameOfMany, nextName } from "../image/numbering.ts";
+import { nameBeside, nameOfMany, nextName } from "../image/numbering.ts";
 import { checkFolder, checkSave, makeFolder, saveBytes } from "../image/save.ts";
 import { type Cli, write } from "./cli.ts";
 import { UsageError } from "./errors.ts";
@@ -13,6 +13,8 @@ export interface Destination {
   check(bytes: number): Promise<void>;
   /** Saves picture `index` and returns its path; undefined when it went to stdout. */
   save(bytes: Uint8Array, index: number, seed: number): Promise<string | undefined>;
+  /** Saves what belongs to all pictures beside them, under the name that `beside` asked for. */
+  saveBeside(bytes: Uint8Array, seed: number): Promise<string>;
 }
 
 export interface OutputOptions {
@@ -21,6 +23,8 @@ export interface OutputOptions {
   readonly format?: PictureFormat;
   readonly overwrite?: boolean;
   readonly count: number;
+  /** Another file is to lie beside the pictures, of a name that ends so: "sheet" → `cat-sheet.png`. */
+  readonly beside?: string;
 }
 
 /**
@@ -30,10 +34,10 @@ export interface OutputOptions {
  * @throws UsageError when name and format contradict each other, or several pictures should go to stdout
  */
 export async function destinationOf(options: OutputOptions, cli: Pick<Cli, "stdout">): Promise<Destination> {
-  const { output = ".", count, overwrite } = options;
+  const { output = ".", count, overwrite, beside } = options;
   if (output === "") throw new UsageError("--output is empty: name a file, a folder, or - for stdout");
   if (output === "-") return toStdout(options, cli);
-  if (await isFolder(output, options.format)) return toFolder(output, options.format ?? "png");
+  if (await isFolder(output, options.format)) return toFolder(output, options.format ?? "png", beside);
   const byName = formatOfName(output);
   const format = options.format ?? byName;
   if (!format) {
@@ -48,15 +52,21 @@ export async function destinationOf(options: OutputOptions, cli: Pick<Cli, "stdo
     );
   }
   const paths = Array.from({ length: count }, (_, index) => nameOfMany(output, index, count));
+  const other = nameBeside(output, beside ?? "");
   return {
     format,
     check: async (bytes) => {
+      if (beside !== undefined) await checkSave(other, bytes, { overwrite });
       for (const path of paths) await checkSave(path, bytes, { overwrite });
       await checkFolderOf(paths[0]!, bytes * count);
     },
     save: async (bytes, index) => {
       await saveBytes(paths[index]!, bytes, { overwrite });
       return paths[index]!;
+    },
+    saveBeside: async (bytes) => {
+      await saveBytes(other, bytes, { overwrite });
+      return other;
     },
   };
 }
@@ -71,29 +81,33 @@ function toStdout({ format = "png", count }: OutputOptions, { stdout }: Pick<Cli
       await write(stdout, bytes);
       return undefined;
     },
+    saveBeside: () => Promise.reject(new Error("Nothing lies beside stdout.")),
   };
 }
 
-function toFolder(folder: string, format: PictureFormat): Destination {
+function toFolder(folder: string, format: PictureFormat, beside = ""): Destination {
+  const extension = formats[format].extensions[0];
+  const saveAs = async (bytes: Uint8Array, seed: number, end: string): Promise<string> => {
+    for (let tries = 0; ; tries++) {
+      const path = await nextName(folder, seed, end);
+      try {
+        await saveBytes(path, bytes);
+        return path;
+      } catch (error) {
+        // Another process took that very name meanwhile: the next one is free.
+        const taken = await stat(path).catch(() => undefined);
+        if (!taken || tries >= 100) throw error;
+      }
+    }
+  };
   return {
     format,
     check: async (bytes) => {
       await makeFolder(folder);
       await checkFolder(folder, bytes);
     },
-    save: async (bytes, _, seed) => {
-      for (let tries = 0; ; tries++) {
-        const path = await nextName(folder, seed, formats[format].extensions[0]);
-        try {
-          await saveBytes(path, bytes);
-          return path;
-        } catch (error) {
-          // Another process took that very name meanwhile: the next one is free.
-          const taken = await stat(path).catch(() => undefined);
-          if (!taken || tries >= 100) throw error;
-        }
-      }
-    },
+    save: (bytes, _, seed) => saveAs(bytes, seed, extension),
+    saveBeside: (bytes, seed) => saveAs(bytes, seed, `-${beside}${extension}`),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { GenerateEvent } from "../pipelines/events.ts";
+import type { PromptEvent } from "../pipelines/writing.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./errors.ts";
 import type { PreviewKind } from "./preview.ts";
@@ -7,8 +8,12 @@ import type { PreviewKind } from "./preview.ts";
 export interface Reporter {
   note(line: string): void;
   event(event: GenerateEvent): Promise<void> | void;
+  /** A prompt was written, one of `count`. */
+  prompt(prompt: PromptEvent, count: number): void;
   /** A picture lies on the disk; `path` is undefined where it went to stdout. */
   saved(picture: number, path: string | undefined): void;
+  /** A sheet of all pictures lies on the disk. */
+  sheet(path: string): void;
   /** Leaves the terminal as it was found. May be called more than once. */
   end(): void;
 }
@@ -42,6 +47,12 @@ export function describe(event: GenerateEvent, count: number): string | undefine
     default:
       return undefined;
   }
+}
+
+/** A written prompt in a line, its score before it where it has one. */
+export function describePrompt({ index, text, score }: PromptEvent, count: number): string {
+  const close = score === undefined ? "" : ` (closeness ${score.toFixed(2)})`;
+  return `prompt ${index + 1}/${count}: ${oneLine(text)}${close}`;
 }
 
 export function timeLeft(seconds: number): string {

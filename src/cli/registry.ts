@@ -3,6 +3,7 @@ import type { Cli } from "./cli.ts";
 import { bench } from "./commands/bench.ts";
 import { caption } from "./commands/caption.ts";
 import { doctor } from "./commands/doctor.ts";
+import { dream } from "./commands/dream.ts";
 import { generate } from "./commands/generate.ts";
 import { goals } from "./commands/goals.ts";
 import { info } from "./commands/info.ts";
@@ -21,6 +22,7 @@ export type Define = (command: Command, cli: Cli) => void;
 export const commands: Readonly<Record<string, Define>> = {
   generate,
   write,
+  dream,
   score,
   rank,
   search,

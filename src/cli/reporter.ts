@@ -1,7 +1,7 @@
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./errors.ts";
 import { jsonLine } from "./json.ts";
-import { describe, printPath, type Reporter, type ReporterOptions } from "./progress.ts";
+import { describe, describePrompt, printPath, type Reporter, type ReporterOptions } from "./progress.ts";
 
 /** The reporter that suits the options and where stderr leads. */
 export async function createReporter(options: ReporterOptions, cli: Cli): Promise<Reporter> {
@@ -18,13 +18,22 @@ function jsonReporter({ stdout }: Cli): Reporter {
   return {
     note: (message) => say({ type: "note", message }),
     event: say,
+    prompt: say,
     saved: (picture, path) => say({ type: "saved", picture, path }),
+    sheet: (path) => say({ type: "sheet", path }),
     end: () => {},
   };
 }
 
 function quietReporter(cli: Cli): Reporter {
-  return { note: () => {}, event: () => {}, saved: (_, path) => printPath(path, cli), end: () => {} };
+  return {
+    note: () => {},
+    event: () => {},
+    prompt: () => {},
+    saved: (_, path) => printPath(path, cli),
+    sheet: (path) => printPath(path, cli),
+    end: () => {},
+  };
 }
 
 /** Plain lines on stderr, for logs: the first and last step, and between them every tenth part or ten seconds. */
@@ -45,7 +54,9 @@ function linesReporter(cli: Cli, count: number): Reporter {
       }
       say(line);
     },
+    prompt: (prompt, count) => say(describePrompt(prompt, count)),
     saved: (_, path) => printPath(path, cli),
+    sheet: (path) => printPath(path, cli),
     end: () => {},
   };
 }

@@ -1,15 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { parseBanList } from "../pipelines/ban-list.ts";
 import type { PromptWriterOptions } from "../pipelines/prompt-writer.ts";
+import type { Goal } from "../pipelines/settings.ts";
 import type { PromptEvent, WriteEvents, WriteSettings, WritingDoneEvent } from "../pipelines/writing.ts";
 import { InputError } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
-import { asUsage, oneLine } from "./errors.ts";
+import { type ConfigOptions, findConfig } from "./config.ts";
+import { asUsage, oneLine, UsageError } from "./errors.ts";
+import { goalAsked } from "./goal.ts";
 import { jsonLine } from "./json.ts";
 import { deviceOf } from "./settings.ts";
 import type { WritingOptions } from "./writing-options.ts";
 
-export interface WriteOptions extends WritingOptions {
+export interface WriteOptions extends WritingOptions, ConfigOptions {
+  readonly goal?: string;
   readonly count?: number;
   readonly seed?: number;
   readonly model?: string;
@@ -21,20 +25,22 @@ export interface WriteOptions extends WritingOptions {
 }
 
 /** Writes prompts: each goes to stdout as soon as it is finished, remarks to stderr. */
-export async function writeCommand(words: readonly string[], options: WriteOptions, cli: Cli): Promise<void> {
+export async function writePromptLines(words: readonly string[], options: WriteOptions, cli: Cli): Promise<void> {
   const { json, quiet } = options;
   const say = (line: string): void => void (quiet || cli.stderr.write(`inkling: ${oneLine(line)}\n`));
+  const file = await findConfig(options, cli);
+  const { defaults = {} } = file.config;
   const settings: WriteSettings = {
-    ...(await writingSettings(options)),
+    ...(await writingSettings(options, await goalAsked(options, file))),
     beginning: words.join(" "),
-    count: options.count,
     seed: options.seed ?? randomSeed(),
     signal: cli.signal,
   };
   const writer = await cli.engine.openWriter({
     model: options.model,
-    device: await deviceOf(options.device),
-    threads: options.threads,
+    clip: options.clip,
+    device: await deviceOf(options.device ?? defaults.device),
+    threads: options.threads ?? defaults.threads,
     weights: options.weights,
     signal: cli.signal,
     onNote: say,
@@ -43,10 +49,13 @@ export async function writeCommand(words: readonly string[], options: WriteOptio
   try {
     cli.signal.throwIfAborted();
     const events = await asUsage(() => writer.stream(settings));
+    const scores: string[] = [];
     const done = await each(events, async ({ type: _, index: __, ...prompt }) => {
-      await write(cli.stdout, json ? jsonLine(prompt) : `${oneLine(prompt.text)}\n`);
+      if (prompt.score !== undefined) scores.push(prompt.score.toFixed(2));
+      await write(cli.stdout, json ? jsonLine(prompt) : `${lineOf(prompt, cli.stdout.isTTY)}\n`);
     });
     cli.signal.throwIfAborted();
+    if (scores.length > 0 && !json && !cli.stdout.isTTY) say(`closeness to the beginning ${scores.join(", ")}`);
     const note = fewerNote(done, settings);
     if (note) say(note);
     if (options.seed === undefined && settings.temperature !== 0) say(`seed ${settings.seed}`);
@@ -55,12 +64,24 @@ export async function writeCommand(words: readonly string[], options: WriteOptio
   }
 }
 
-/** What the options say, the ban list read. */
-export async function writingSettings(options: WritingOptions): Promise<WriteSettings> {
-  const { ban, maxLength, temperature, topK, topP, repetitionPenalty, wholeWords } = options;
+/**
+ * What the options say, the ban list read; what they leave open is the goal's.
+ *
+ * @throws UsageError where there are fewer candidates than prompts; InputError where the ban list cannot be read
+ */
+export async function writingSettings(
+  options: WritingOptions & { readonly count?: number },
+  goal: Goal | undefined,
+): Promise<WriteSettings> {
+  const { ban, count, maxLength, temperature, topK, topP, repetitionPenalty, wholeWords, candidates } = options;
   const list = ban === undefined ? undefined : parseBanList(await readBanList(ban));
-  const settings = { maxLength, temperature, topK, topP, repetitionPenalty, wholeWords, ban: list };
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  const given = { count, maxLength, temperature, topK, topP, repetitionPenalty, wholeWords, candidates, ban: list };
+  const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const settings: WriteSettings = { ...goal?.writer, ...flags };
+  if (candidates !== undefined && candidates < (settings.count ?? 1)) {
+    throw new UsageError(`--candidates ${candidates} are fewer than the ${settings.count} prompts to be kept of them`);
+  }
+  return settings;
 }
 
 /** Hands every prompt on as it comes, and returns how it went. */
@@ -73,6 +94,11 @@ export async function each(
     if (event.type === "done") return event;
   }
   throw new Error("The writer stopped without saying so.");
+}
+
+/** A prompt as a line; on a terminal its score, if it has one, stands before it. */
+function lineOf({ text, score }: Pick<PromptEvent, "text" | "score">, terminal = false): string {
+  return score === undefined || !terminal ? oneLine(text) : `${score.toFixed(2).padStart(5)}  ${oneLine(text)}`;
 }
 
 /** Why there are fewer prompts than were asked for. */

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { limits } from "../pipelines/limits.ts";
 import { integer, number } from "./options.ts";
 
 /** What every command that writes prompts can be asked for. */
@@ -10,6 +11,8 @@ export interface WritingOptions {
   readonly repetitionPenalty?: number;
   readonly ban?: string;
   readonly wholeWords?: boolean;
+  readonly candidates?: number;
+  readonly clip?: string;
 }
 
 /** Heading of the help. */
@@ -28,5 +31,11 @@ export function addWritingOptions(command: Command): Command {
     .option("--top-p <share>", "only the likeliest tokens that together reach this probability", number(0, 1))
     .option("--repetition-penalty <n>", "above 1 makes what was written less likely to come again", number(0.01, 100))
     .option("--ban <file>", "words and phrases that must not be written, one a line; # begins a remark")
+    .option(
+      "--candidates <n>",
+      "write so many and keep those whose words CLIP finds closest to the beginning (default: none to spare)",
+      integer("It is", ...limits.count),
+    )
+    .option("--clip <name>", "the CLIP that compares them: a name of `inkling models` or a folder")
     .option("--no-whole-words", 'let the last word of the beginning go on ("a cas" may become "a castle")');
 }

@@ -7,4 +7,5 @@ export * from "./preprocess.ts";
 export * from "./read.ts";
 export * from "./resample.ts";
 export * from "./save.ts";
+export * from "./sheet.ts";
 export * from "./source.ts";

@@ -22,3 +22,9 @@ export function nameOfMany(path: string, index: number, count: number): string {
   const dot = path.lastIndexOf(".");
   return `${path.slice(0, dot)}-${index + 1}${path.slice(dot)}`;
 }
+
+/** The name of what belongs to the pictures of a name: `lady-sheet.png`. */
+export function nameBeside(path: string, what: string): string {
+  const dot = path.lastIndexOf(".");
+  return `${path.slice(0, dot)}-${what}${path.slice(dot)}`;
+}

@@ -56,6 +56,34 @@ const EMPHASIS_NAMES: Readonly<Record<Emphasis, string | undefined>> = {
   "from-empty": "From empty",
 };
 
+/** A prompt that was written, beside its own text. */
+export interface WrittenWith {
+  /** The words that were given to the writer. */
+  readonly beginning: string;
+  /** The writer's model: a name or a path. */
+  readonly model: string;
+  readonly seed: number;
+  readonly temperature?: number;
+  readonly maxLength?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly repetitionPenalty?: number;
+}
+
+/** Fields that tell the user's own words from the writer's, and how to write the same again. */
+export function writerFields(written: WrittenWith): Record<string, string | number | undefined> {
+  return {
+    Beginning: written.beginning || undefined,
+    Writer: basename(resolve(written.model)),
+    "Writer seed": written.seed,
+    "Writer temperature": written.temperature ?? 1,
+    "Writer max length": written.maxLength,
+    "Writer top-k": written.topK,
+    "Writer top-p": written.topP,
+    "Writer repetition penalty": written.repetitionPenalty,
+  };
+}
+
 /** What the fields of an infotext say beside the settings. */
 export interface ReadExtra {
   /** The name of the goal that the settings came from, for people: the numbers are what counts. */

@@ -315,6 +315,5 @@ function pieceOf(tokenizer: Gpt2Tokenizer, id: number): string {
 
 /** Line breaks become spaces, other control characters nothing. */
 function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be taken out
-  return text.replace(/ *[\t\n\v\f\r\x85\u2028\u2029]+ */g, " ").replace(/[\x00-\x1f\x7f-\x9f]/g, "");
+  return text.replace(/ *[\t\n\v\f\r\x85\u2028\u2029]+ */g, " ").replace(/\p{Cc}/gu, "");
 }

@@ -1,9 +1,9 @@
 /** `inkling write` as a process: ids of transformers, one prompt a line, refusals, Ctrl-C. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createGpt2Tokenizer } from "../../src/text/index.ts";
 import { readTokenizer } from "../../src/weights/index.ts";
-import { expectOneMessage, run, start, workingFolder } from "../support/binary.ts";
+import { expectOneMessage, model as plain, run, start, workingFolder } from "../support/binary.ts";
 import { path, readJson } from "../support/fixtures.ts";
 
 const work = workingFolder();
@@ -138,6 +138,40 @@ describe("is refused in one line", () => {
     const done = await run(["write", ...args], work);
     expect(done.code, done.stderr).toBe(code);
     expectOneMessage(done, ...words);
+  });
+});
+
+describe("dream", () => {
+  it("writes, draws each, and lays them on a sheet; a seed gives the same again", async () => {
+    const args = [
+      "dream",
+      "a castle",
+      "--prompts",
+      "2",
+      "--max-length",
+      "12",
+      "--model",
+      plain,
+      "--sampler",
+      "Euler",
+    ].concat("--steps", "2", "--size", "64", "--seed", "5");
+    const first = await run([...args, "-o", "first/"], work);
+    expect(first.code, first.stderr).toBe(0);
+    const names = ["inkling-00001-5.png", "inkling-00002-6.png", "inkling-00003-5-sheet.png"];
+    expect(first.stdout).toBe(names.map((name) => `first/${name}\n`).join(""));
+    expect((await run([...args, "-q", "-o", "again/"], work)).stderr).toBe("");
+    const [bytes, again] = ["first", "again"].map((folder) =>
+      names.map((name) => readFileSync(work.path(folder, name)).toString("base64")),
+    );
+    expect(again).toEqual(bytes);
+    const written = await run(["write", "a castle", "--count", "2", "--max-length", "12", "--seed", "5"], work);
+    const prompts = written.stdout.trimEnd().split("\n");
+    for (const [i, name] of names.slice(0, 2).entries()) {
+      const info = await run(["info", `first/${name}`, "--json"], work);
+      const { prompt, fields } = JSON.parse(info.stdout) as { prompt: string; fields: Record<string, string> };
+      expect(prompt).toBe(prompts[i]);
+      expect(fields).toMatchObject({ Beginning: "a castle", Writer: "inkdrop-gpt2", "Writer seed": String(5 + i) });
+    }
   });
 });
 

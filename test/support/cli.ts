@@ -7,7 +7,9 @@ import { type Picture, pictureFromPixels, readPicture } from "../../src/image/in
 import type { Captioner } from "../../src/pipelines/captions.ts";
 import type { Clip } from "../../src/pipelines/clip.ts";
 import type { GenerateEvent } from "../../src/pipelines/events.ts";
+import type { PromptWriter } from "../../src/pipelines/prompt-writer.ts";
 import type { GenerateSettings, ResolvedSettings } from "../../src/pipelines/settings.ts";
+import type { WriteSettings } from "../../src/pipelines/writing.ts";
 import { float32, InputError, int64 } from "../../src/tensor/index.ts";
 
 export interface World {
@@ -24,6 +26,8 @@ export interface World {
   onStep?: (call: number) => void;
   dropped?: string;
   uncond?: boolean;
+  /** What the writer adds to a beginning, prompt by prompt; by default as many as are asked for. */
+  endings?: readonly string[];
 }
 
 export interface Ran {
@@ -40,6 +44,10 @@ export interface Ran {
   /** Pictures that the CLIP was shown. */
   seen: number;
   closed: number;
+  /** The writers that were opened, what they were asked for, and how many of them were closed. */
+  writers: (string | undefined)[];
+  writing: WriteSettings[];
+  writersClosed: number;
 }
 
 export async function runCli(args: readonly string[], world: World = {}): Promise<Ran> {
@@ -54,6 +62,9 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
     clips: [],
     seen: 0,
     closed: 0,
+    writers: [],
+    writing: [],
+    writersClosed: 0,
   };
   const out: Buffer[] = [];
   const err: Buffer[] = [];
@@ -66,8 +77,9 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
       const { model, resolve } = fakeDrawer(ran, world);
       return { model, plan: (asked) => ({ settings: resolve(asked), notes: ["a remark"] }) };
     },
-    openWriter: async () => {
-      throw new Error("Nobody writes here.");
+    openWriter: async ({ model }) => {
+      ran.writers.push(model);
+      return fakeWriter(ran, world);
     },
     openCaptioner: async (options) => {
       ran.captioners.push(options);
@@ -167,6 +179,27 @@ function fakeCaptioner(ran: Ran): Captioner {
       yield { type: "captions", captions: await caption(source, settings), seed: 0 };
     },
     close: async () => void ran.closed++,
+  };
+}
+
+function fakeWriter(ran: Ran, { endings }: World): PromptWriter {
+  return {
+    model: "/somewhere/fake-gpt2",
+    positions: 64,
+    async *stream(settings = {}) {
+      ran.writing.push(settings);
+      const { beginning = "", count = 1, seed = 0, candidates } = settings;
+      const all = endings ?? Array.from({ length: count }, (_, i) => `, ending ${i + 1}`);
+      for (const [index, ending] of all.entries()) {
+        settings.signal?.throwIfAborted();
+        const score = candidates === undefined ? {} : { score: 0.9 - index / 10 };
+        const text = beginning + ending;
+        yield { type: "prompt", index, text, tokens: [index], seed: seed + index, probability: 0.5, ...score };
+      }
+      yield { type: "done", asked: count, written: all.length, drawn: 99, duplicates: 99 - all.length, banned: 0 };
+    },
+    write: () => Promise.reject(new Error("Commands read the stream.")),
+    close: async () => void ran.writersClosed++,
   };
 }
 
