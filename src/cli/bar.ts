@@ -64,6 +64,8 @@ export function barReporter(cli: Cli, { count, preview }: ReporterOptions): Repo
     event: async (event: GenerateEvent) => {
       switch (event.type) {
         case "model":
+        case "score":
+        case "best":
           return say(describe(event, count)!);
         case "step": {
           const size = event.preview && preview ? previewSize(event.preview, stderr) : undefined;

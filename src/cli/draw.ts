@@ -1,4 +1,4 @@
-import type { GenerateEvent, ImageEvent } from "../pipelines/events.ts";
+import type { BestEvent, GenerateEvent, ImageEvent, ScoreEvent } from "../pipelines/events.ts";
 import type { GenerateSettings, ResolvedSettings } from "../pipelines/settings.ts";
 import type { Cli, Drawer } from "./cli.ts";
 import { asUsage } from "./errors.ts";
@@ -15,6 +15,8 @@ export interface Drawing {
   readonly onResolved?: (settings: ResolvedSettings, drawer: Drawer) => Promise<void>;
   readonly onEvent?: (event: GenerateEvent) => void;
   readonly onImage: (event: ImageEvent, drawer: Drawer) => Promise<void>;
+  /** Where candidates were asked for: after each was judged, and after the last for a picture. */
+  readonly onJudged?: (event: ScoreEvent | BestEvent) => Promise<void>;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function loadDrawer(
 /** Draws with a model that is loaded. Throws what `draw` throws. */
 export async function drawWith(
   drawer: Drawer,
-  { options, wish, reporter, onResolved, onEvent, onImage }: Drawing,
+  { options, wish, reporter, onResolved, onEvent, onImage, onJudged }: Drawing,
   { signal }: Cli,
 ): Promise<void> {
   signal.throwIfAborted();
@@ -73,6 +75,7 @@ export async function drawWith(
       warned = note !== undefined;
     }
     await reporter.event(event);
+    if (event.type === "score" || event.type === "best") await onJudged?.(event);
     if (event.type !== "image") continue;
     if (event.picture === 0 && otherWeights(wish.modelHash, event.settings.modelHash)) {
       reporter.note(

@@ -6,6 +6,7 @@ import type { Cli } from "./cli.ts";
 import { draw } from "./draw.ts";
 import { dryRun } from "./dry-run.ts";
 import { UsageError } from "./errors.ts";
+import { type Keeping, keeper } from "./keep.ts";
 import type { DrawingOptions } from "./options.ts";
 import { destinationOf } from "./output.ts";
 import { detectPreview, type PreviewKind, previewKinds } from "./preview.ts";
@@ -15,6 +16,9 @@ import { wishOf } from "./settings.ts";
 
 export interface GenerateOptions extends DrawingOptions {
   readonly count?: number;
+  readonly bestOf?: number;
+  readonly keepAll?: boolean;
+  readonly clip?: string;
   readonly format?: PictureFormat;
   readonly preview?: string | boolean;
   readonly json?: boolean;
@@ -42,23 +46,38 @@ export async function generate(
   cli: Cli,
   findWords?: () => Promise<FoundWords>,
 ): Promise<void> {
-  const { count = 1, json, overwrite } = options;
+  const { count = 1, bestOf = 1, keepAll, clip, json, overwrite } = options;
+  if ((keepAll || clip !== undefined) && bestOf === 1) {
+    throw new UsageError(`${keepAll ? "--keep-all" : "--clip"} goes with --best-of, of two or more`);
+  }
   if (json && options.output === "-") throw new UsageError("--json and --output - both want stdout: drop one of them");
+  const judging = bestOf > 1 ? { bestOf, clip } : {};
   const preview = await previewOf(options, cli);
   const notes: string[] = [];
   const wish = await wishOf(words, options, cli, (line) => notes.push(line));
   const { output = wish.defaults.output, format } = options;
-  const destination = await destinationOf({ output, format, overwrite, count }, cli);
+  const kept = keepAll ? count * bestOf : count;
+  const destination = await destinationOf({ output, format, overwrite, count: kept }, cli);
   const { width = 256, height = 256 } = wish.settings;
   if (!options.dryRun) await destination.check(pictureBytes(width, height));
   const found = await findWords?.();
-  const asked = { ...wish.settings, ...(found && { prompt: found.prompt }), count };
+  const asked = { ...wish.settings, ...(found && { prompt: found.prompt }), count, ...judging };
   if (options.dryRun) return dryRun({ ...wish, settings: asked }, options, notes, cli);
 
-  const reporter: Reporter = await createReporter({ ...options, count, preview }, cli);
+  const reporter: Reporter = await createReporter({ ...options, count: count * bestOf, preview }, cli);
   for (const note of notes) reporter.note(note);
   const settings = { ...asked, preview: preview !== undefined };
   const onNote = (line: string): void => reporter.note(line);
+  const save: Keeping["save"] = async ({ image, settings, picture }, index, judged) => {
+    const { vae, config } = options;
+    const drawnWith = { vae, config, prediction: wish.prediction, picture, count: count * bestOf, judged };
+    const infotext = writeInfotext(settings, { ...found?.fields, ...extraFields(settings, drawnWith) });
+    const bytes = await encodePicture(image, destination.format, infotext, { onNote });
+    cli.signal.throwIfAborted();
+    const path = await destination.save(bytes, index, settings.seed);
+    reporter.saved(picture, path);
+    return path;
+  };
   await draw(
     {
       options,
@@ -68,15 +87,7 @@ export async function generate(
       onResolved: ({ width, height }) => destination.check(pictureBytes(width, height)),
       // While the first step is computed elsewhere; a failure shows when a picture is encoded.
       onEvent: (event) => void (event.type === "start" && loadEncoder().catch(() => {})),
-      onImage: async ({ image, settings, picture }) => {
-        const { vae, config } = options;
-        const { prediction } = wish;
-        const extra = extraFields(settings, { vae, config, prediction, picture, count });
-        const infotext = writeInfotext(settings, { ...found?.fields, ...extra });
-        const bytes = await encodePicture(image, destination.format, infotext, { onNote });
-        cli.signal.throwIfAborted();
-        reporter.saved(picture, await destination.save(bytes, picture, settings.seed));
-      },
+      ...keeper({ bestOf, keepAll, save, onNote }),
     },
     cli,
   );

@@ -44,6 +44,10 @@ export function describe(event: GenerateEvent, count: number): string | undefine
       return `${which}decoding, ${timeLeft(event.secondsLeft)}`;
     case "image":
       return `${which}drawn in ${event.seconds.toFixed(1)} s`;
+    case "score":
+      return `${which}CLIP score ${event.score.toFixed(2)}`;
+    case "best":
+      return `${which}the best of ${event.of}, seed ${event.seed}, CLIP score ${event.score.toFixed(2)}`;
     default:
       return undefined;
   }

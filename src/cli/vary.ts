@@ -37,7 +37,8 @@ export async function vary(path: string, words: readonly string[], options: Vary
   }
   // With a mask all of what is open is drawn anew, as without this command.
   const strength = options.strength ?? (options.mask === undefined ? STRENGTH : undefined);
-  const drawing: GenerateOptions = { ...options, init: path, strength };
+  // The CLIP that is named is the captioner's.
+  const drawing: GenerateOptions = { ...options, clip: undefined, init: path, strength };
   return generate([""], drawing, cli, async () => {
     const { source, text } = await wordsOf(path, words, options, cli);
     const say = (what: string, line: string): void =>

@@ -13,7 +13,9 @@ export type GenerateEvent =
   | EmbeddingsEvent
   | StepEvent
   | DecodeEvent
-  | ImageEvent;
+  | ImageEvent
+  | ScoreEvent
+  | BestEvent;
 
 /** The networks are in memory. Comes once, and only when they had to be loaded. */
 export interface ModelEvent {
@@ -114,4 +116,24 @@ export interface ImageEvent {
   /** [1, 3, H, W] in 0–1 before rounding to 8 bits. */
   readonly pixels: Tensor<"float32">;
   readonly seconds: number;
+}
+
+/** How well a picture fits its prompt, where several candidates were asked for: follows each picture. */
+export interface ScoreEvent {
+  readonly type: "score";
+  /** Which of all that are drawn, from 0. */
+  readonly picture: number;
+  readonly seed: number;
+  /** 100 times the cosine of CLIP's embeddings of both. */
+  readonly score: number;
+  /** The CLIP that judged. */
+  readonly clip: string;
+  /** Which of the pictures that were asked for it may become, from 0, and how many candidates there are for it. */
+  readonly candidateFor: number;
+  readonly of: number;
+}
+
+/** The one of the candidates for a picture that scored highest: follows the last of them. */
+export interface BestEvent extends Omit<ScoreEvent, "type"> {
+  readonly type: "best";
 }

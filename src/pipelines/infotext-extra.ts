@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import { type PredictionType, predictionTypes } from "../configs/prediction.ts";
 import type { CheckpointOptions } from "../weights/index.ts";
 import { type Emphasis, emphases } from "./emphasis.ts";
+import type { ScoreEvent } from "./events.ts";
 import { limits } from "./limits.ts";
 import { type PromptSyntax, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
 import { version } from "./version.ts";
@@ -12,12 +13,14 @@ export interface DrawnWith extends Pick<CheckpointOptions, "vae" | "config" | "v
   /** Which picture of how many this is, from 0. */
   readonly picture?: number;
   readonly count?: number;
+  /** Where it was judged by its prompt. */
+  readonly judged?: Pick<ScoreEvent, "score" | "clip" | "of" | "picture">;
 }
 
 /** Fields that follow A1111's own in an infotext: all that is needed to draw the picture again, and who drew it. */
 export function extraFields(
   settings: ResolvedSettings,
-  { vae, config, variant, prediction, picture = 0, count = 1 }: DrawnWith = {},
+  { vae, config, variant, prediction, picture = 0, count = 1, judged }: DrawnWith = {},
 ): Record<string, string | number | undefined> {
   const { goal, noise, strength, maskBlur, schedulerConfig = {}, tiling, width, height } = settings;
   const { promptSyntax, emphasis } = settings;
@@ -43,6 +46,11 @@ export function extraFields(
     "Tiled decoding": tiling ? "on" : width * height > 1024 * 1024 ? "off" : undefined,
     // One picture's noise is the same by either way.
     ...(noise === "batch" && count > 1 && { Noise: noise, "Batch size": count, "Batch pos": picture }),
+    ...(judged && {
+      "CLIP score": judged.score.toFixed(2),
+      CLIP: judged.clip,
+      Candidate: `${(judged.picture % judged.of) + 1} of ${judged.of}`,
+    }),
     Version: `inkling ${version()}`,
   };
 }

@@ -13,7 +13,9 @@ import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { findNonFinite } from "../weights/index.ts";
 import type { InitPicture } from "./beginning.ts";
-import type { GenerateEvent } from "./events.ts";
+import { judged } from "./best-of.ts";
+import { openClip } from "./clip.ts";
+import type { BestEvent, GenerateEvent, ImageEvent } from "./events.ts";
 import { type FactsOptions, modelFacts } from "./facts.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
@@ -24,7 +26,7 @@ import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
 import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings } from "./settings.ts";
 import { type DrawingTools, textToImage } from "./text-to-image.ts";
-import { checkPrompts } from "./words.ts";
+import { checkPrompts, plainWords } from "./words.ts";
 
 export interface LoadOptions extends FactsOptions {
   /** Where to compute; "auto" takes what works best. Default auto. */
@@ -40,6 +42,8 @@ export interface DrawnImage extends Picture {
   readonly settings: ResolvedSettings;
   /** A1111's infotext, as it stands in the saved file. */
   readonly infotext: string;
+  /** How well it fits its prompt, where it is the best of several candidates: see `clipScore`. */
+  readonly score?: number;
   /** Writes a PNG, JPEG or WebP, whichever the name ends in; refuses to replace a file unless told to. */
   save(path: string, options?: { overwrite?: boolean }): Promise<void>;
 }
@@ -171,15 +175,39 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       if (init) checkSizes(init, settings);
       for (const line of remarks(asked, settings, facts)) onNote(line);
       const prompts = asked.wildcards && (await picturePrompts(settings, asked.wildcards));
-      for (const own of prompts ?? []) checkPrompts({ ...settings, ...own }, settings.steps);
-      yield* draw(settings, { preview, init, prompts, signal });
+      const { bestOf: of = 1, ...each } = settings;
+      for (const own of prompts ?? []) {
+        checkPrompts({ ...settings, ...own }, settings.steps);
+        if (of > 1) plainWords({ ...settings, ...own });
+      }
+      if (of === 1) return yield* draw(settings, { preview, init, prompts, signal });
+      const clip = await openClip(asked.clip, { runtime, onNote, env });
+      try {
+        // Candidates for one picture have one prompt.
+        const candidates = prompts?.flatMap((own) => Array.from({ length: of }, () => own));
+        const all = draw({ ...each, count: settings.count * of }, { preview, init, prompts: candidates, signal });
+        yield* judged(all, settings, { clip, of, signal });
+      } finally {
+        await clip.close();
+      }
     },
     async generate(settings) {
       const images: DrawnImage[] = [];
+      const { bestOf = 1, count = 1 } = settings;
+      const candidates = new Map<number, Drawn>();
+      const keep = ({ image, picture, settings: drawn }: Drawn, by?: BestEvent): void => {
+        const drawnWith = { ...options, picture, count: count * bestOf, judged: by };
+        images.push({ ...drawnImage(image, drawn, drawnWith), ...(by && { score: by.score }) });
+      };
       for await (const event of inkling.stream(settings)) {
-        if (event.type !== "image") continue;
-        const { image, picture } = event;
-        images.push(drawnImage(image, event.settings, { ...options, picture, count: settings.count }));
+        if (event.type === "image" && bestOf === 1) keep(event);
+        else if (event.type === "image") {
+          const { pixels: _, ...drawn } = event;
+          candidates.set(event.picture, drawn);
+        } else if (event.type === "best") {
+          keep(candidates.get(event.picture)!, event);
+          candidates.clear();
+        }
       }
       return { images };
     },
@@ -196,6 +224,9 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
   };
   return inkling;
 }
+
+/** As long as nobody needs its pixels in float32, four times as large. */
+type Drawn = Omit<ImageEvent, "pixels">;
 
 /** What was not painted on a transparent mask stays. */
 const MASK: ReadOptions = { background: "black" };

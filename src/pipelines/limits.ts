@@ -8,6 +8,8 @@ export const limits = {
   maskBlur: [0, 64],
   seed: [-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   count: [1, 10_000],
+  /** Candidates for one picture. */
+  bestOf: [1, 100],
   captions: [1, 100],
   /** Pixels of a side. */
   side: [1, 4096],

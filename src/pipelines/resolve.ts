@@ -9,7 +9,7 @@ import { fittedSize } from "./init-picture.ts";
 import { limits, MAX_AREA } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
 import { type GenerateSettings, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
-import { checkPrompts } from "./words.ts";
+import { checkPrompts, plainWords } from "./words.ts";
 
 /** What a checkpoint brings to the settings. */
 export interface ModelFacts {
@@ -68,6 +68,7 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     seed: whole("seed", asked.seed ?? Math.floor(Math.random() * 2 ** 32), limits.seed),
     rng: oneOf("rng", asked.rng ?? "cpu", ["cpu", "cuda"]),
     count: whole("count", asked.count ?? 1, limits.count),
+    ...((asked.bestOf ?? 1) !== 1 && { bestOf: whole("best of", asked.bestOf!, limits.bestOf) }),
     noise: oneOf("noise", asked.noise ?? "each", ["each", "batch"]),
     clipSkip,
     tiling: asked.tiling ?? tiledByDefault({ height: height / scale, width: width / scale }),
@@ -78,6 +79,7 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
   const begin = settings.strength === undefined ? 0 : stepsSkipped(settings.steps, settings.strength);
   const { sampler, schedule } = walkOf(settings, checkpoint, begin);
   checkPrompts(settings, settings.steps - begin);
+  if (settings.bestOf) plainWords(settings);
   return { ...settings, sampler, schedule };
 }
 

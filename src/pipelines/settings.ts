@@ -47,6 +47,13 @@ export interface GenerateSettings {
   /** How many pictures. Default 1. */
   count?: number;
   /**
+   * Draw so many candidates for each picture, from its seed on, and judge them by the prompt with CLIP: `generate` gives the
+   * best of each. Picture i then has the seeds from seed + i · bestOf on. Default 1.
+   */
+  bestOf?: number;
+  /** The CLIP that judges: a name of kind "clip" (see `resolveModel`) or a folder. Default: the embedded one. */
+  clip?: string;
+  /**
    * Where the noise of several pictures comes from: each its own generator (seed + i), so that a picture is the same
    * alone or among others; or one generator for the whole batch, as diffusers does with one `generator`. Default each.
    */
@@ -155,6 +162,8 @@ export interface ResolvedSettings {
   readonly seed: number;
   readonly rng: "cpu" | "cuda";
   readonly count: number;
+  /** Candidates for each picture, where there are several. */
+  readonly bestOf?: number;
   readonly noise: "each" | "batch";
   readonly clipSkip: number | undefined;
   readonly tiling: boolean;

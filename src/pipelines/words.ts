@@ -1,4 +1,4 @@
-import { float32, int64, joined, type Tensor } from "../tensor/index.ts";
+import { float32, InputError, int64, joined, type Tensor } from "../tensor/index.ts";
 import { type ClipTokenizer, chunkPrompt, parseComposition, readPrompt, type WeightedRow } from "../text/index.ts";
 import { type EmphasizedRow, emphasize, needsEmpty } from "./emphasis.ts";
 import type { EmbeddingsEvent, TokensEvent, ToldText } from "./events.ts";
@@ -68,6 +68,28 @@ export function checkPrompts({ prompt, negativePrompt, promptSyntax }: PromptSet
 export function looksAtNegative({ prompt, promptSyntax, guidance }: PromptSettings, distilled: boolean): boolean {
   if (guidance !== 1 && !distilled) return true;
   return promptSyntax !== "plain" && parseComposition(prompt).length > 1;
+}
+
+/**
+ * A prompt as it would be said: without brackets, weights and breaks, with the words of the last step where they change.
+ *
+ * @throws InputError where it has no words to judge by
+ */
+export function plainWords({
+  prompt,
+  promptSyntax,
+  steps,
+}: Pick<ResolvedSettings, "prompt" | "promptSyntax" | "steps">): string {
+  const parts = promptSyntax === "plain" ? [prompt] : readPrompt(prompt, { steps }).map(lastWords);
+  const words = parts.filter((part) => part.trim() !== "").join(", ");
+  if (words) return words;
+  throw new InputError("The best of several candidates is the one that fits the prompt, and there is no prompt.");
+}
+
+function lastWords({ weight, stages }: ReturnType<typeof readPrompt>[number]): string {
+  if (weight <= 0) return "";
+  const texts = stages.at(-1)!.fragments.map(({ isBreak, text }) => (isBreak ? " " : text));
+  return texts.join("").replace(/\s+/g, " ").trim();
 }
 
 /** Encodes the prompts: every different row of tokens once, those of the prompt before those of the negative one. */

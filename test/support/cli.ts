@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import type { Cli, Drawer, Engine } from "../../src/cli/cli.ts";
 import { run } from "../../src/cli/program.ts";
 import { type Picture, pictureFromPixels, readPicture } from "../../src/image/index.ts";
+import { judged } from "../../src/pipelines/best-of.ts";
 import type { Captioner } from "../../src/pipelines/captions.ts";
 import type { Clip } from "../../src/pipelines/clip.ts";
 import type { GenerateEvent } from "../../src/pipelines/events.ts";
@@ -203,6 +204,17 @@ function fakeWriter(ran: Ran, { endings }: World): PromptWriter {
   };
 }
 
+/** Likes the second of three pictures best, the first more than the third. */
+export function moodyClip(): Clip {
+  let seen = 0;
+  const likes = [0.5, 0.9, 0.1];
+  return {
+    ...fakeClip(),
+    embedTexts: async () => [Float32Array.of(1, 0, 0)],
+    embedPictures: async () => [Float32Array.of(likes[seen++ % 3]!, 0, 0)],
+  };
+}
+
 function fakeDrawer(ran: Ran, world: World): Drawer {
   const resolve = (asked: GenerateSettings): ResolvedSettings => {
     if (asked.clipSkip === 99) throw new InputError("clip skip is 99; it has to be a whole number from 1 to 12.");
@@ -239,7 +251,9 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
     resolve,
     stream: (asked) => {
       ran.asked.push(asked);
-      return fakeEvents(asked, resolve(asked), world);
+      const settings = { ...resolve(asked), count: (asked.count ?? 1) * (asked.bestOf ?? 1) };
+      const events = fakeEvents(asked, settings, world);
+      return asked.bestOf ? judged(events, settings, { clip: moodyClip(), of: asked.bestOf }) : events;
     },
     close: async () => void ran.closed++,
   };

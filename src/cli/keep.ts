@@ -1,0 +1,33 @@
+import type { BestEvent, ImageEvent, ScoreEvent } from "../pipelines/events.ts";
+
+/** A picture that may be saved later, without its numbers in float32, four times as large. */
+export type Drawn = Omit<ImageEvent, "pixels">;
+
+export interface Keeping {
+  /** Candidates for each picture. */
+  readonly bestOf: number;
+  readonly keepAll: boolean | undefined;
+  /** Saves a picture as the one of that number among those that are kept, and gives its path where it has one. */
+  save(drawn: Drawn, index: number, judged?: ScoreEvent | BestEvent): Promise<string | undefined>;
+  readonly onNote: (line: string) => void;
+}
+
+/** Which of the drawn pictures are saved: each; of candidates the best; or all of them, each with its score. */
+export function keeper({ bestOf, keepAll, save, onNote }: Keeping) {
+  const candidates = new Map<number, Drawn>();
+  const saved = new Map<number, string | undefined>();
+  return {
+    async onImage({ pixels: _, ...drawn }: ImageEvent): Promise<void> {
+      if (bestOf === 1) await save(drawn, drawn.picture);
+      else candidates.set(drawn.picture, drawn);
+    },
+    async onJudged(event: ScoreEvent | BestEvent): Promise<void> {
+      const drawn = candidates.get(event.picture)!;
+      if (event.type === "score" && keepAll) saved.set(event.picture, await save(drawn, event.picture, event));
+      if (event.type === "score") return;
+      if (keepAll) onNote(`the best: ${saved.get(event.picture)}`);
+      else await save(drawn, event.candidateFor, event);
+      candidates.clear();
+    },
+  };
+}
