@@ -36,10 +36,11 @@ export async function captionCommand(args: readonly string[], options: CaptionOp
   const note = (line: string): void => void cli.stderr.write(`inkling: ${oneLine(line)}\n`);
   let told = 0;
   await withCaptioner(options, cli, note, async (captioner) => {
+    await asUsage(() => captioner.check(settings));
     for (const path of paths) {
       const picture = only ?? (await readPicture(path).catch((error: unknown) => leaveOut(error, note)));
       if (!picture) continue;
-      const captions = await asUsage(() => captioner.caption(picture, settings));
+      const captions = await captioner.caption(picture, settings);
       cli.signal.throwIfAborted();
       await tell(path, captions, captioner, { options, several: paths.length > 1, seed }, cli);
       told++;

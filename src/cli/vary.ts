@@ -21,7 +21,7 @@ export interface VaryOptions extends GenerateOptions {
 type Source = "caption" | "prompt" | "given";
 
 /** How far from the picture: its composition stays, and what the words say of colours and things is drawn. */
-const STRENGTH = 0.6;
+const STRENGTH = 0.7;
 
 /** Under which name a picture tells the words that were edited. */
 const FIELDS: Readonly<Record<Source, string | undefined>> = {

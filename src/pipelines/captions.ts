@@ -1,5 +1,5 @@
 import type { PictureSource } from "../image/index.ts";
-import { type SamplingSettings, writeOn } from "../language/index.ts";
+import { processorsOf, type SamplingSettings, writeOn } from "../language/index.ts";
 import { type Device, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import { CpuGenerator, float32, InputError, type Tensor } from "../tensor/index.ts";
 import { type Clip, clipScore, type Embedding, openClip } from "./clip.ts";
@@ -69,6 +69,8 @@ export interface Captioner {
   readonly model: string;
   readonly clip: string;
   readonly device: Device;
+  /** Throws an InputError for settings that make no sense. */
+  check(settings: CaptionSettings): void;
   /** Tells each token as it is chosen, and in the end the captions. */
   stream(picture: PictureSource, settings?: CaptionSettings): AsyncGenerator<CaptionEvent, void, void>;
   /** The captions alone, the one that fits best first. */
@@ -115,7 +117,7 @@ function checkWidths({ name, pictureWidth }: ClipCap, { model, dimension }: Clip
   );
 }
 
-function captionerOf(clip: Clip, writer: ClipCap): Pick<Captioner, "stream" | "caption"> {
+function captionerOf(clip: Clip, writer: ClipCap): Pick<Captioner, "check" | "stream" | "caption"> {
   async function* stream(picture: PictureSource, settings: CaptionSettings = {}): AsyncGenerator<CaptionEvent> {
     const { count, seed, signal, ...choice } = resolve(settings, writer);
     const [embedding] = (await clip.embedPictures([picture], { signal })) as [Embedding];
@@ -147,6 +149,7 @@ function captionerOf(clip: Clip, writer: ClipCap): Pick<Captioner, "stream" | "c
     yield { type: "captions", captions: await judged([...texts].slice(0, count), embedding, clip, signal), seed };
   }
   return {
+    check: (settings) => void resolve(settings, writer),
     stream,
     async caption(picture, settings) {
       let captions: readonly Caption[] = [];
@@ -168,6 +171,7 @@ function resolve(settings: CaptionSettings, { room }: ClipCap) {
       `At temperature 0 there is one caption, the most probable; ${count} different ones need a temperature above 0.`,
     );
   }
+  processorsOf(settings, { eosId: 0, beginning: 1 });
   // The end of the text before is what a caption begins with.
   return { ...settings, count, seed, temperature, maxLength: maxLength + 1 };
 }

@@ -41,6 +41,7 @@ export async function openClipCap(
   const sessions = createSessions(runtime, { onNote: options.onNote, findNonFinite });
   const build = () => clipCapPrefix(config, { hidden, channels });
   const mapping: Network = { name: "prefix network", variant: "", part: prefix, build };
+  await sessions.open(mapping, options.signal);
   return {
     ...writer,
     pictureWidth: config.clip_dim,

@@ -163,8 +163,7 @@ export function fakeClip(ran = { seen: 0, closed: 0 }): Clip {
 
 /** Says of every picture how wide it is. */
 function fakeCaptioner(ran: Ran): Captioner {
-  const caption: Captioner["caption"] = async (source, { count = 1, temperature = 0 } = {}) => {
-    if (temperature === 99) throw new InputError("temperature is 99; it has to be less.");
+  const caption: Captioner["caption"] = async (source, { count = 1 } = {}) => {
     const { width } = await readPicture(source);
     return Array.from({ length: count }, (_, i) => ({
       text: `a blue square, ${width} wide (${i})`,
@@ -175,6 +174,9 @@ function fakeCaptioner(ran: Ran): Captioner {
     model: "inkdrop-captioner",
     clip: "inkdrop-clip",
     device: "cpu",
+    check({ temperature }) {
+      if (temperature === 99) throw new InputError("temperature is 99; it has to be less.");
+    },
     caption,
     async *stream(source, settings) {
       yield { type: "captions", captions: await caption(source, settings), seed: 0 };

@@ -86,7 +86,7 @@ describe("vary", () => {
       "caption: a blue square, 8 wide (0)\nprompt: a green square, 8 wide (0), with a hat\n",
     );
     expect([run.stdout, run.code]).toEqual([`${output}\n`, 0]);
-    expect(run.asked[0]).toMatchObject({ prompt: "a green square, 8 wide (0), with a hat", strength: 0.6 });
+    expect(run.asked[0]).toMatchObject({ prompt: "a green square, 8 wide (0), with a hat", strength: 0.7 });
     expect(run.asked[0]!.image).toMatchObject({ width: 8, height: 8 });
     const { prompt, fields } = await drawn();
     expect(prompt).toBe("a green square, 8 wide (0), with a hat");
