@@ -1,3 +1,4 @@
+export * from "./adapter.ts";
 export * from "./clip.ts";
 export * from "./clip-cap.ts";
 export * from "./clip-image.ts";

@@ -14,6 +14,7 @@ export {
   type VaeConfig,
   vaeConfig,
 } from "../configs/index.ts";
+export * from "./adapters.ts";
 export * from "./clip-cap.ts";
 export * from "./clip-text.ts";
 export * from "./clip-vision.ts";

@@ -1,3 +1,4 @@
+export { type AdaptedPart, type Adapter, openAdapter } from "./adapters.ts";
 export { type CaptionerFiles, openCaptionerFolder } from "./captioner.ts";
 export { checkWeights } from "./check.ts";
 export * from "./checkpoint.ts";
