@@ -26,4 +26,10 @@ const cachedAttention: Lowering = (node, [query, key, value, pastKey, pastValue,
   );
 };
 
-export const cpu: Lowerings = { ...common, Linear: linear, CachedAttention: cachedAttention, Silu: sigmoidGate(1), QuickGelu: sigmoidGate(1.702) };
+export const cpu: Lowerings = {
+  ...common,
+  Linear: linear,
+  CachedAttention: cachedAttention,
+  Silu: sigmoidGate(1),
+  QuickGelu: sigmoidGate(1.702),
+};
