@@ -5,22 +5,23 @@
 import type { Gpt2Config } from "../configs/index.ts";
 import {
   add,
+  attention,
   cachedAttention,
   concat,
   type Dim,
   Graph,
   gather,
   gelu,
-  type KeyValueCache,
   last,
   linear,
   matmul,
   relu,
   silu,
+  slice,
   split,
   type Value,
 } from "../graph/index.ts";
-import { layerNorm, repeat } from "./layers.ts";
+import { chain, layerNorm, repeat } from "./layers.ts";
 
 export interface Gpt2Options {
   /** Embeddings may stand before the words: one more input, "prefix" [B, N, C], N from 0 on. Default false. */
@@ -53,13 +54,13 @@ export function gpt2(config: Gpt2Config, { prefixed = false, logits = "every" }:
       key: g.input(`past.${i}.key`, "float32", shape),
       value: g.input(`past.${i}.value`, "float32", shape),
     };
-    h = g.scope(`h.${i}`, () => {
-      const { attended, cache } = attend(layerNorm("ln_1", h, epsilon), past, mask, heads);
+    const look = (qkv: Projections): Value => {
+      const { attended, cache } = cachedAttention(qkv, past, mask, heads);
       g.output(`present.${i}.key`, cache.key);
       g.output(`present.${i}.value`, cache.value);
-      const seen = add(h, attended);
-      return add(seen, mlp(layerNorm("ln_2", seen, epsilon), config));
-    });
+      return attended;
+    };
+    h = g.scope(`h.${i}`, () => block(h, config, look));
   }
   const normed = layerNorm("ln_f", h, epsilon);
   g.output("logits", linear(logits === "last" ? last(normed, 1) : normed, wordTable));
@@ -73,13 +74,34 @@ export function cacheNames({ n_layer: layers }: Gpt2Config): readonly (readonly 
   );
 }
 
-function attend(x: Value, past: KeyValueCache, mask: Value, heads: number) {
-  const channels = x.shape.at(-1) as number;
-  return x.graph.scope("attn", () => {
-    const qkv = split(conv1d("c_attn", x, 3 * channels), 3, -1) as [Value, Value, Value];
-    const { attended, cache } = cachedAttention(qkv, past, mask, heads);
-    return { attended: conv1d("c_proj", attended, channels), cache };
+/**
+ * The same network for whole texts of `tokens` tokens, with nothing before them and nothing kept: "input_ids" [B, T] →
+ * "logits" [B, T, V]. What learns is shown texts like this.
+ */
+export function gpt2WholeTexts(config: Gpt2Config, { tokens }: { readonly tokens: number }): Graph {
+  const { n_embd: channels, n_head: heads } = config;
+  const g = new Graph("gpt2");
+  const wordTable = g.parameter("wte.weight", [config.vocab_size, channels]);
+  const words = gather(wordTable, g.input("input_ids", "int64", ["batch", tokens]));
+  const places = slice(g.parameter("wpe.weight", [config.n_positions, channels]), 0, 0, tokens);
+  const look = ([q, k, v]: Projections): Value => attention(q, k, v, { heads, causal: true });
+  const hidden = chain("h", add(words, places), config.n_layer, (h) => block(h, config, look));
+  g.output("logits", linear(layerNorm("ln_f", hidden, config.layer_norm_epsilon), wordTable));
+  return g;
+}
+
+/** Queries, keys and values, each [B, T, C]. */
+type Projections = readonly [Value, Value, Value];
+
+function block(h: Value, config: Gpt2Config, look: (qkv: Projections) => Value): Value {
+  const { n_embd: channels, layer_norm_epsilon: epsilon } = config;
+  const normed = layerNorm("ln_1", h, epsilon);
+  const attended = h.graph.scope("attn", () => {
+    const [q, k, v] = split(conv1d("c_attn", normed, 3 * channels), 3, -1) as [Value, Value, Value];
+    return conv1d("c_proj", look([q, k, v]), channels);
   });
+  const seen = add(h, attended);
+  return add(seen, mlp(layerNorm("ln_2", seen, epsilon), config));
 }
 
 function mlp(x: Value, { n_inner, n_embd: channels, activation_function: name }: Gpt2Config): Value {
