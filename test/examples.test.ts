@@ -62,9 +62,21 @@ it("graph: prints, refuses a wrong shape, and computes", async () => {
   for (const [i, value] of y.entries()) expect(value).toBeCloseTo(want[i]!, 3);
 });
 
+it("write: every token with its rivals, and the prompt", async () => {
+  const said = await example("write.mjs", "a castle");
+  const lines = said.trimEnd().split("\n");
+  const pieces = lines.slice(0, -1).map((line) => {
+    const [, piece, others] = /^(".*?") \(\d+ %\) of (".*" \d+ %)$/.exec(line)!;
+    expect(others!.split(" %, ").length).toBeGreaterThan(0);
+    return JSON.parse(piece!) as string;
+  });
+  expect(pieces.length).toBeGreaterThan(1);
+  expect(lines.at(-1)).toBe(`a castle${pieces.join("")}`.trimEnd());
+});
+
 it("there is a test for each, and each is short", () => {
   const names = readdirSync(folder);
-  expect(names.sort()).toEqual(["draw.mjs", "graph.mjs", "sampler.mjs"]);
+  expect(names.sort()).toEqual(["draw.mjs", "graph.mjs", "sampler.mjs", "write.mjs"]);
   for (const name of names) {
     const lines = readFileSync(join(folder, name), "utf8").trimEnd().split("\n");
     expect(lines.length, name).toBeLessThanOrEqual(40);

@@ -74,8 +74,10 @@ export interface WrittenPrompt {
   readonly text: string;
   /** As transformers' `generate` returns them: the beginning's ids, what follows, the end-of-text id where it ended. */
   readonly tokens: readonly number[];
-  /** Written alone with this seed, it is the same. */
+  /** Written alone with this seed, it is the same, unless it was steered. */
   readonly seed: number;
+  /** Drawn after too many had been refused: what is banned was left out of the choice of its tokens. */
+  readonly steered?: true;
   /** The geometric mean of the probabilities of the tokens that were written. */
   readonly probability: number;
   /** Cosine of the angle between the beginning's and the prompt's CLIP embeddings, where that was asked for. */
@@ -117,7 +119,9 @@ const SIDE_BY_SIDE = 16;
 
 /**
  * Writes prompts. A text that is there already (whatever its casing and spaces) or holds something banned is drawn anew
- * with the next seed, up to three times as often as texts were asked for, and a little.
+ * with the next seed, up to four times as often as texts were asked for, and a little. Tokens that make banned words are
+ * ruled out only where most of that did not help, and at temperature 0: a model that has begun to say something and must
+ * not end it goes astray ("a plain green" that no "background" may follow).
  *
  * @throws InputError at once for settings that make no sense
  */
@@ -138,7 +142,9 @@ async function* write(writer: Writer, settings: WriteSettings, plan: Plan): Writ
   let drawn = 0;
 
   while (kept.length < wanted && drawn < atMost) {
-    const round = Math.min(wanted - kept.length, atMost - drawn, SIDE_BY_SIDE);
+    const steered = refused.banned > 0 && drawn >= plan.free;
+    const until = drawn < plan.free ? Math.min(plan.free, atMost) : atMost;
+    const round = Math.min(wanted - kept.length, until - drawn, SIDE_BY_SIDE);
     const texts = Array.from({ length: round }, (_, i) => createText(tokenizer, ids, seed + drawn + i));
     const reader = writer.read({ signal });
     let settled = 0;
@@ -148,7 +154,7 @@ async function* write(writer: Writer, settings: WriteSettings, plan: Plan): Writ
         beginnings: texts.map(() => ids),
         maxLength: plan.maxLength,
         eosId: tokenizer.eosId,
-        banned: ban.sequences,
+        banned: steered || settings.temperature === 0 ? ban.sequences : [],
         suppressedAtBegin: plan.suppressedAtBegin,
         generators: texts.map((text) => new CpuGenerator(text.seed)),
       });
@@ -161,7 +167,7 @@ async function* write(writer: Writer, settings: WriteSettings, plan: Plan): Writ
         yield { type: "token", ...place, id, piece, probability, alternatives: others };
         // In the order of their seeds, so that which of two equal texts stays does not depend on which was shorter.
         for (; texts[settled]?.ended(plan.maxLength); settled++) {
-          const written = texts[settled]!.finish(shown);
+          const written = { ...texts[settled]!.finish(shown), ...(steered && { steered }) };
           const phrase = ban.find(written.text, shown.length);
           const key = written.text.toLowerCase().replace(/\s+/g, " ").trim();
           const reason = phrase !== undefined ? "banned" : known.has(key) ? "duplicate" : undefined;
@@ -204,6 +210,8 @@ interface Plan {
   readonly wanted: number;
   /** Texts to draw at most. */
   readonly atMost: number;
+  /** So many of them without a look at the ban list. */
+  readonly free: number;
   readonly scored: boolean;
   readonly maxLength: number;
   readonly seed: number;
@@ -252,7 +260,8 @@ function planOf(writer: Writer, settings: WriteSettings): Plan {
     count,
     wanted,
     // Greedy, every further one would be the same.
-    atMost: temperature === 0 ? 1 : wanted + Math.max(SIDE_BY_SIDE, 3 * wanted),
+    atMost: temperature === 0 ? 1 : 4 * wanted + 16,
+    free: 3 * wanted + 8,
     scored,
     maxLength,
     seed,

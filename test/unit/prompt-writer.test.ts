@@ -142,7 +142,7 @@ describe("several prompts", () => {
   test("end where nothing new comes, after a bounded number of draws", async () => {
     const { prompts, done } = await all(scripted([[" cat"]]).writer, { beginning: "A", count: 2 });
     expect(prompts).toHaveLength(1);
-    expect(done).toEqual({ type: "done", asked: 2, written: 1, drawn: 18, duplicates: 17, banned: 0 });
+    expect(done).toEqual({ type: "done", asked: 2, written: 1, drawn: 24, duplicates: 23, banned: 0 });
     const greedy = await all(scripted([[" cat"]]).writer, { beginning: "A", count: 2, temperature: 0 });
     expect(greedy.done).toEqual({ type: "done", asked: 2, written: 1, drawn: 1, duplicates: 0, banned: 0 });
   });
@@ -210,9 +210,15 @@ describe("a ban list", () => {
     expect(done.banned).toBe(1);
   });
 
-  test("never lets a banned sequence through", async () => {
-    const { of } = await all(scripted([[" cat"]]).writer, { beginning: "A", ban: ["cat"], temperature: 0 });
-    expect(of("token")[0]!.id).not.toBe(id(" cat"));
+  test("rules tokens out where nothing else helps, and at temperature 0", async () => {
+    const { prompts, of, done } = await all(scripted([[" cat"]]).writer, { beginning: "A", ban: ["cat"] });
+    expect(prompts).toMatchObject([{ steered: true, seed: 16 }]);
+    expect(prompts[0]!.text).not.toContain("cat");
+    expect(done).toMatchObject({ written: 1, drawn: 12, banned: 11 });
+    expect(of("refused").every(({ reason }) => reason === "banned")).toBe(true);
+    const greedy = await all(scripted([[" cat"]]).writer, { beginning: "A", ban: ["cat"], temperature: 0 });
+    expect(greedy.of("token")[0]!.id).not.toBe(id(" cat"));
+    expect(greedy.prompts[0]!.steered).toBeUndefined();
   });
 });
 
