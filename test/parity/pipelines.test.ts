@@ -2,17 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Inkling, load } from "../../src/pipelines/index.ts";
 import { drawnOf } from "../support/drawn.ts";
 import { path } from "../support/fixtures.ts";
-import { checkpoints, expectRun, type Run, runsOf } from "../support/pipelines.ts";
-
-/**
- * Inpainting from a strength below 1 is drawn, but not held to the tolerance yet: in tiny-sd15's run of it float32 noise
- * grows tenfold over the steps. diffusers itself, on a processor with AVX-512, ends 1.01e-4 away from the fixture (and
- * 0.5e-4 in float64); this program ends 1.14e-4 away, although its U-Net is as close to float64 as torch's.
- */
-const held = (run: Run) => run.pipeline !== "StableDiffusionInpaintPipeline" || run.strength === 1;
+import { checkpoints, expectRun, runsOf } from "../support/pipelines.ts";
 
 describe.each(checkpoints)("%s", (name) => {
-  const runs = runsOf(name).filter(held);
+  const runs = runsOf(name);
   let inkling: Inkling;
   beforeAll(async () => {
     inkling = await load(path("checkpoints", name), { device: "cpu" });

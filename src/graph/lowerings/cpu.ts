@@ -1,5 +1,8 @@
+import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit, emitAll } from "../ops/emit.ts";
+import { add, div, mul, reduceMean, reshape, sqrt, sub } from "../ops/index.ts";
+import { fixed } from "../shape.ts";
 import { common } from "./common.ts";
 
 /** x · σ(αx) in one pass over memory. */
@@ -26,9 +29,31 @@ const cachedAttention: Lowering = (node, [query, key, value, pastKey, pastValue,
   );
 };
 
+/**
+ * With the mean of each row of the picture taken first and that of the group from them. The runtime's instance normalisation
+ * adds up a whole group one number after another, which of a hundred thousand leaves ten times torch's error.
+ */
+const groupNorm: Lowering = (node, [x, weight, bias]) => {
+  const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
+  const [batch, channels, ...rest] = x!.shape;
+  const sides = rest.map((_, i) => fixed(rest, i, "GroupNorm"));
+  const perGroup = (channels as number) / groups;
+  const size = sides.reduce((n, side) => n * side, perGroup);
+  const row = sides.at(-1) ?? 1;
+  const perChannel = [batch!, channels!, ...rest.map(() => 1)];
+  const meanOf = (v: Value) => reduceMean(reduceMean(reshape(v, [batch!, groups, size / row, row]), [3]), [2]);
+
+  const centred = sub(reshape(x!, [batch!, groups, 1, size]), meanOf(x!));
+  const variance = meanOf(mul(centred, centred));
+  const scale = div(reshape(weight!, [1, groups, perGroup, 1]), sqrt(add(variance, epsilon.float)));
+  const scaled = mul(reshape(centred, x!.shape), reshape(scale, perChannel));
+  return add(scaled, reshape(bias!, perChannel.slice(1)));
+};
+
 export const cpu: Lowerings = {
   ...common,
   Linear: linear,
+  GroupNorm: groupNorm,
   CachedAttention: cachedAttention,
   Silu: sigmoidGate(1),
   QuickGelu: sigmoidGate(1.702),
