@@ -37,11 +37,11 @@ beforeAll(async () => {
 });
 
 /** A session of the tiny GPT-2 that gives every token's logits. */
-async function open(change: (graph: Graph) => void = () => {}): Promise<Session> {
+async function open(change: (graph: Graph) => void = () => {}, written = lowerings.cpu): Promise<Session> {
   const { weights } = await openModelPart(folder);
   const graph = gpt2(config);
   change(graph);
-  return runtime.createSession(toOnnx(lower(graph, lowerings.cpu), (name) => weights.get(name)!));
+  return runtime.createSession(toOnnx(lower(graph, written), (name) => weights.get(name)!));
 }
 
 /** Whole texts at once, with nothing before them. */
@@ -84,6 +84,13 @@ describe("logits", () => {
       cached.flatMap((row) => [...row]),
     );
     expectClose(got, want, LOGITS.limit, { name: `${prompt}, cached`, per: LOGITS.per });
+  });
+
+  test("the same with attention written out, as devices without its node have it", async () => {
+    const session = await open(undefined, lowerings.cuda);
+    const { logits } = await session.run(wholeFeeds(need(stored, "0.ids")));
+    await session.release();
+    expectClose(logits!, need(stored, "0.logits"), LOGITS.limit, { per: LOGITS.per });
   });
 
   test("as many tokens as there are positions, two texts at once", async () => {
