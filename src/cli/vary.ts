@@ -44,8 +44,9 @@ export async function vary(path: string, words: readonly string[], options: Vary
     const say = (what: string, line: string): void =>
       void (options.quiet || options.json || cli.stderr.write(`${what}: ${oneLine(line)}\n`));
     say(LABELS[source], text);
-    const prompt = await edited(text, options, cli);
-    if (prompt !== text) say("prompt", prompt);
+    const changed = edited(text, options);
+    if (changed !== text) say("prompt", changed);
+    const prompt = asks(options, cli) ? await askFor(changed, cli) : changed;
     if (options.json) await write(cli.stdout, jsonLine({ type: "words", source, text, prompt }));
     const field = FIELDS[source];
     return { prompt, fields: field ? { [field]: text } : {} } satisfies FoundWords;
@@ -81,9 +82,11 @@ async function ownPrompt(path: string): Promise<string | undefined> {
   return infotext === undefined ? undefined : parseInfotext(infotext).prompt.trim() || undefined;
 }
 
-/** The words with what the options change; where they change nothing, a person at a terminal is asked. */
-async function edited(words: string, { replace = [], add = [], edit, json, quiet }: VaryOptions, cli: Cli) {
-  const changed = add.reduce(added, replace.reduce(replaced, words));
-  const ask = replace.length + add.length === 0 && edit !== false && !json && !quiet && canAsk(cli);
-  return ask ? askFor(changed, cli) : changed;
+function edited(words: string, { replace = [], add = [] }: VaryOptions): string {
+  return add.reduce(added, replace.reduce(replaced, words));
+}
+
+/** Where the options change nothing, a person at a terminal is asked. */
+function asks({ replace = [], add = [], edit, json, quiet }: VaryOptions, cli: Cli): boolean {
+  return replace.length + add.length === 0 && edit !== false && !json && !quiet && canAsk(cli);
 }
