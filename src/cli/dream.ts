@@ -2,19 +2,19 @@ import { encodePicture, formatOfName, loadEncoder, type PictureFormat } from "..
 import { writeInfotext } from "../image/infotext.ts";
 import { checkSave, saveBytes } from "../image/save.ts";
 import { contactSheet, pictureForSheet, type SheetCell } from "../image/sheet.ts";
-import type { GenerateEvent } from "../pipelines/events.ts";
+import type { GenerateEvent, ImageEvent } from "../pipelines/events.ts";
 import type { PromptWriter } from "../pipelines/index.ts";
 import { extraFields, writerFields } from "../pipelines/infotext-extra.ts";
 import type { PromptEvent, WriteSettings } from "../pipelines/writing.ts";
 import { InputError } from "../tensor/index.ts";
 import { type Cli, type Drawer, Stopped } from "./cli.ts";
-import { drawWith, loadDrawer } from "./draw.ts";
+import { type Drawing, drawWith, loadDrawer } from "./draw.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { type GenerateOptions, pictureBytes, previewOf } from "./generate.ts";
 import { type Destination, destinationOf } from "./output.ts";
 import type { Reporter } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
-import { deviceOf, wishOf } from "./settings.ts";
+import { deviceOf, type Wish, wishOf } from "./settings.ts";
 import { each, fewerNote, randomSeed, writingSettings } from "./write.ts";
 import type { WritingOptions } from "./writing-options.ts";
 
@@ -31,78 +31,53 @@ const PROMPTS = 4;
 /** Writes prompts, draws each and saves it, and then all of them on one contact sheet. */
 export async function dream(words: readonly string[], options: DreamOptions, cli: Cli): Promise<void> {
   const { signal } = cli;
-  const { format, overwrite } = options;
+  const { format, overwrite, sheet: wanted = true } = options;
   if (options.output === "-")
     throw new UsageError("--output - has room for one picture, not for several: name a folder");
   const preview = await previewOf(options, cli);
   const notes: string[] = [];
   const wish = await wishOf(words.length > 0 || options.from ? words : [""], options, cli, (line) => notes.push(line));
   const { prompt: beginning, seed = randomSeed() } = wish.settings;
-  const asked = await writingSettings(
-    { ...options, count: options.prompts ?? wish.goal?.writer.count ?? PROMPTS },
-    wish.goal,
-  );
-  const writing: WriteSettings = { ...asked, beginning, seed, signal };
-  const count = writing.count!;
+  const count = options.prompts ?? wish.goal?.writer.count ?? PROMPTS;
+  const writing: WriteSettings = {
+    ...(await writingSettings({ ...options, count }, wish.goal)),
+    beginning,
+    seed,
+    signal,
+  };
   const { output = wish.defaults.output } = options;
-  const destination = await destinationOf({ output, format, overwrite, count, beside: "sheet" }, cli);
+  const beside = wanted === true ? "sheet" : undefined;
+  const destination = await destinationOf({ output, format, overwrite, count, beside }, cli);
   const sheet = await sheetOf(options, destination);
   const { width = 256, height = 256 } = wish.settings;
   await destination.check(pictureBytes(width, height));
 
-  const reporter = await createReporter({ ...options, count, preview }, cli);
+  const reporter = remarksOnce(await createReporter({ ...options, count, preview }, cli));
+  for (const note of notes) reporter.note(note);
   const cells: SheetCell[] = [];
   const saveSheet = async (): Promise<void> => {
+    reporter.end();
     if (sheet && cells.length > 0) reporter.sheet(await sheet(cells, seed));
   };
-  let [drawer, writer]: [Drawer | undefined, PromptWriter | undefined] = [undefined, undefined];
+  let drawer: Drawer | undefined;
   try {
-    for (const note of notes) reporter.note(note);
-    // The two inference processes start side by side, and what one of them refuses ends the other.
-    const opened = await Promise.allSettled([
-      loadDrawer({ options, wish, reporter }, cli),
-      openWriter(options, wish.defaults, reporter, cli),
-    ]);
-    if (opened[0].status === "fulfilled") drawer = opened[0].value;
-    if (opened[1].status === "fulfilled") writer = opened[1].value;
-    for (const opening of opened) if (opening.status === "rejected") throw opening.reason;
-    signal.throwIfAborted();
-    const settings = { ...wish.settings, preview: preview !== undefined, count: 1 };
-    // Whatever cannot be drawn or saved is refused before anything is written.
-    const size = await asUsage(() => drawer!.resolve(settings));
-    await destination.check(pictureBytes(size.width, size.height));
-    const prompts = await writePrompts(writer!, writing, reporter);
-    const { model } = writer!;
-    await writer!.close();
-    writer = undefined;
-
-    const forWhole = pacer(prompts.length);
-    for (const { index, text, seed: writerSeed } of prompts) {
-      const written = writerFields({ ...writing, beginning, model, seed: writerSeed });
-      await drawWith(
-        drawer!,
-        {
-          options,
-          wish: {
-            ...wish,
-            settings: { ...settings, prompt: text, seed: seed + index },
-            goal: index === 0 ? wish.goal : undefined,
-          },
-          reporter: { ...reporter, event: (event) => reporter.event(forWhole(event, index)) },
-          onEvent: (event) => void (event.type === "start" && loadEncoder().catch(() => {})),
-          onImage: async ({ image, settings }) => {
-            const { vae, config } = options;
-            const extra = extraFields(settings, { vae, config, prediction: wish.prediction });
-            const infotext = writeInfotext(settings, { ...written, ...extra });
-            const bytes = await encodePicture(image, destination.format, infotext, { onNote: reporter.note });
-            signal.throwIfAborted();
-            reporter.saved(index, await destination.save(bytes, index, settings.seed));
-            if (sheet) cells.push({ picture: await pictureForSheet(image, count), caption: text });
-          },
-        },
-        cli,
-      );
-    }
+    const settings = { ...wish.settings, seed, preview: preview !== undefined, count: 1 };
+    const opened = await openBoth(options, wish, reporter, cli);
+    drawer = opened.drawer;
+    const { model, prompts } = await writePrompts(opened.writer, writing, reporter, async () => {
+      // Whatever cannot be drawn or saved is refused before anything is written.
+      const size = await asUsage(() => opened.drawer.resolve(settings));
+      await destination.check(pictureBytes(size.width, size.height));
+    });
+    await drawEach(prompts, { options, wish: { ...wish, settings }, reporter, drawer }, cli, async (event, prompt) => {
+      const written = writerFields({ ...writing, beginning, model, seed: prompt.seed });
+      const extra = extraFields(event.settings, { ...options, prediction: wish.prediction });
+      const infotext = writeInfotext(event.settings, { ...written, ...extra });
+      const bytes = await encodePicture(event.image, destination.format, infotext, { onNote: reporter.note });
+      signal.throwIfAborted();
+      reporter.saved(prompt.index, await destination.save(bytes, prompt.index, event.settings.seed));
+      if (sheet) cells.push({ picture: await pictureForSheet(event.image, count), caption: prompt.text });
+    });
     await saveSheet();
   } catch (error) {
     // What was drawn until Ctrl-C is worth its sheet, which takes no time.
@@ -110,7 +85,57 @@ export async function dream(words: readonly string[], options: DreamOptions, cli
     throw error;
   } finally {
     reporter.end();
-    await Promise.all([drawer?.close(), writer?.close()]);
+    await drawer?.close();
+  }
+}
+
+/** What holds for every picture is remarked with the first. */
+function remarksOnce(reporter: Reporter): Reporter {
+  const told = new Set<string>();
+  const note = (line: string): void => {
+    if (!told.has(line)) reporter.note(line);
+    told.add(line);
+  };
+  return { ...reporter, note };
+}
+
+/** The model that draws and the one that writes, started side by side; what one of them refuses closes the other. */
+async function openBoth(options: DreamOptions, wish: Wish, reporter: Reporter, cli: Cli) {
+  const [drawer, writer] = await Promise.allSettled([
+    loadDrawer({ options, wish, reporter }, cli),
+    openWriter(options, wish.defaults, reporter, cli),
+  ]);
+  if (drawer.status === "fulfilled" && writer.status === "fulfilled") {
+    return { drawer: drawer.value, writer: writer.value };
+  }
+  for (const opened of [drawer, writer]) if (opened.status === "fulfilled") await opened.value.close();
+  throw drawer.status === "rejected" ? drawer.reason : (writer as PromiseRejectedResult).reason;
+}
+
+/** Draws one prompt after the other, and tells it as one run. */
+async function drawEach(
+  prompts: readonly PromptEvent[],
+  { options, wish, reporter, drawer }: Pick<Drawing, "options" | "wish" | "reporter"> & { readonly drawer: Drawer },
+  cli: Cli,
+  onImage: (event: ImageEvent, prompt: PromptEvent) => Promise<void>,
+): Promise<void> {
+  const ofAll = pacer(prompts.length);
+  for (const prompt of prompts) {
+    const { index, text } = prompt;
+    const settings = { ...wish.settings, prompt: text, seed: wish.settings.seed! + index };
+    await drawWith(
+      drawer,
+      {
+        options,
+        // What the goal comes to is told once.
+        wish: { ...wish, settings, goal: index === 0 ? wish.goal : undefined },
+        reporter: { ...reporter, event: (event) => reporter.event(ofAll(event, index)) },
+        // While the first step is computed elsewhere; a failure shows when a picture is encoded.
+        onEvent: (event) => void (event.type === "start" && loadEncoder().catch(() => {})),
+        onImage: (event) => onImage(event, prompt),
+      },
+      cli,
+    );
   }
 }
 
@@ -131,22 +156,29 @@ async function openWriter(
   });
 }
 
+/** Writes them all and closes the writer, whose memory the pictures may need. */
 async function writePrompts(
   writer: PromptWriter,
   settings: WriteSettings,
   reporter: Reporter,
-): Promise<readonly PromptEvent[]> {
+  check: () => Promise<void>,
+): Promise<{ readonly model: string; readonly prompts: readonly PromptEvent[] }> {
   const prompts: PromptEvent[] = [];
-  const events = await asUsage(() => writer.stream(settings));
-  const done = await each(events, async (prompt) => {
-    prompts.push(prompt);
-    reporter.prompt(prompt, settings.count ?? 1);
-  });
-  settings.signal?.throwIfAborted();
-  const note = fewerNote(done, settings);
-  if (prompts.length === 0) throw new InputError(note ?? "No prompt was written.");
-  if (note) reporter.note(note);
-  return prompts;
+  try {
+    await check();
+    const events = await asUsage(() => writer.stream(settings));
+    const done = await each(events, async (prompt) => {
+      prompts.push(prompt);
+      reporter.prompt(prompt, settings.count ?? 1);
+    });
+    settings.signal?.throwIfAborted();
+    const note = fewerNote(done, settings);
+    if (prompts.length === 0) throw new InputError(note ?? "No prompt was written.");
+    if (note) reporter.note(note);
+    return { model: writer.model, prompts };
+  } finally {
+    await writer.close();
+  }
 }
 
 /** Events of one picture after the other, made those of one run: which picture it is, and the time left for all. */

@@ -159,6 +159,9 @@ describe("dream", () => {
     expect(first.code, first.stderr).toBe(0);
     const names = ["inkling-00001-5.png", "inkling-00002-6.png", "inkling-00003-5-sheet.png"];
     expect(first.stdout).toBe(names.map((name) => `first/${name}\n`).join(""));
+    // What holds for both pictures is said once.
+    const remarks = first.said.filter((line) => line.startsWith("inkling: "));
+    expect(new Set(remarks).size).toBe(remarks.length);
     expect((await run([...args, "-q", "-o", "again/"], work)).stderr).toBe("");
     const [bytes, again] = ["first", "again"].map((folder) =>
       names.map((name) => readFileSync(work.path(folder, name)).toString("base64")),

@@ -132,6 +132,9 @@ describe("the sheet", () => {
     const ran = await runCli(["dream", "--prompts", "2", "-o", join(folder, "cat.jpg"), "--seed", "1"]);
     expect(ran.code, ran.stderr).toBe(0);
     expect(await files()).toEqual(["cat-1.jpg", "cat-2.jpg", "cat-sheet.jpg"]);
+    // One that is there is in nobody's way where none is made.
+    const again = await runCli(["dream", "--prompts", "1", "--no-sheet", "-o", join(folder, "cat.jpg")]);
+    expect(again.code, again.stderr).toBe(0);
   });
 });
 
