@@ -42,6 +42,9 @@ export async function captionCommand(args: readonly string[], options: CaptionOp
       if (!picture) continue;
       const captions = await captioner.caption(picture, settings);
       cli.signal.throwIfAborted();
+      if (captions.length < (count ?? 1)) {
+        note(`${path}: ${captions.length} different captions, not ${count}: a higher temperature gives more variety.`);
+      }
       await tell(path, captions, captioner, { options, several: paths.length > 1, seed }, cli);
       told++;
     }

@@ -146,7 +146,8 @@ function captionerOf(clip: Clip, writer: ClipCap): Pick<Captioner, "check" | "st
       }
       for (const ids of written) texts.add(writer.tokenizer.decode(ids).trim());
     }
-    yield { type: "captions", captions: await judged([...texts].slice(0, count), embedding, clip, signal), seed };
+    const captions = await judged([...texts], embedding, clip, signal);
+    yield { type: "captions", captions: captions.slice(0, count), seed };
   }
   return {
     check: (settings) => void resolve(settings, writer),

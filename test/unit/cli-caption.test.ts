@@ -52,6 +52,12 @@ describe("caption", () => {
     expect(JSON.parse((await runCli(["caption", file, "--json"])).stdout)).not.toHaveProperty("seed");
   });
 
+  it("tells where there are fewer than were asked for", async () => {
+    const { stdout, stderr, code } = await runCli(["caption", file, "--count", "5"]);
+    expect([stdout.trimEnd().split("\n").length, code]).toEqual([3, 0]);
+    expect(stderr).toBe(`inkling: ${file}: 3 different captions, not 5: a higher temperature gives more variety.\n`);
+  });
+
   it("opens the captioner that is named", async () => {
     const { captioners } = await runCli(["caption", file, "--captioner", "c", "--clip", "d", "--threads", "2"]);
     expect(captioners).toMatchObject([{ captioner: "c", clip: "d", threads: 2 }]);
