@@ -91,9 +91,21 @@ describe("a picture", () => {
     expect(work.files()).toHaveLength(1);
   });
 
-  it("can be asked for in 10,000 words, with one note about those that do not fit", async () => {
+  it("can be asked for in 10,000 words, every one of which is drawn", async () => {
     const words = Array.from({ length: 10_000 }, (_, i) => `word${i}`).join(" ");
     const done = await run([words, ...quick.slice(1), "-o", "long.png"], work);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.said.filter((line) => line.startsWith("inkling: "))).toEqual([]);
+    expect(readMetadata(readFileSync(work.path("long.png")), "it").infotext).toContain(words);
+    const other = await run([words.replace(/\d+$/, "x"), ...quick.slice(1), "-o", "other.png"], work);
+    expect(other.code, other.stderr).toBe(0);
+    const pixels = async (name: string) => (await decodePicture(readFileSync(work.path(name)), name)).data;
+    expect(await pixels("other.png")).not.toEqual(await pixels("long.png"));
+  });
+
+  it("is told in one note what of 10,000 words does not fit, where they are taken as they are", async () => {
+    const words = Array.from({ length: 10_000 }, (_, i) => `word${i}`).join(" ");
+    const done = await run([words, ...quick.slice(1), "--prompt-syntax", "plain", "-o", "long.png"], work);
     expect(done.code, done.stderr).toBe(0);
     const notes = done.said.filter((line) => line.startsWith("inkling: "));
     expect(notes).toHaveLength(1);
@@ -189,6 +201,9 @@ describe("the other commands", () => {
     };
     expect(models.filter(({ found }) => found).map(({ name, found }) => [name, found!.source])).toEqual([
       ["inkdrop-256", "embedded"],
+      ["inkdrop-gpt2", "embedded"],
+      ["inkdrop-clip", "embedded"],
+      ["inkdrop-captioner", "embedded"],
     ]);
   });
 
