@@ -49,10 +49,10 @@ for (const { noun, plural, names: others } of JSON.parse(await readFile(objectsF
 }
 const namesOf = (noun) => names.get(noun) ?? [noun];
 
-const { count, ...models } = values;
+const { count, captioner: model, clip } = values;
 const runs = [{ name: "greedy", settings: {} }];
 if (count) runs.push({ name: `best of ${count}`, settings: { count: Number(count), temperature: 0.7, seed: 0 } });
-const captioner = await openCaptioner(models);
+const captioner = await openCaptioner({ model, clip });
 const judged = runs.map(() => []);
 const milliseconds = runs.map(() => 0);
 for await (const { picture, captions, ...truth } of pictures()) {

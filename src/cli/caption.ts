@@ -1,6 +1,6 @@
 import { readPicture } from "../image/source.ts";
 import type { Caption, Captioner, CaptionSettings } from "../pipelines/captions.ts";
-import { InputError } from "../tensor/index.ts";
+import { InputError, randomSeed } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
 import { asUsage, oneLine } from "./errors.ts";
 import { jsonLine } from "./json.ts";
@@ -31,7 +31,7 @@ export async function captionCommand(args: readonly string[], options: CaptionOp
   const paths = await pictureFiles(args);
   // One picture that is none needs no captioner to be told so.
   const only = paths.length === 1 ? await readPicture(paths[0]!) : undefined;
-  const { count, temperature, maxLength, seed = Math.floor(Math.random() * 2 ** 32) } = options;
+  const { count, temperature, maxLength, seed = randomSeed() } = options;
   const settings: CaptionSettings = { count, temperature, maxLength, seed, signal: cli.signal };
   const note = (line: string): void => void cli.stderr.write(`inkling: ${oneLine(line)}\n`);
   let told = 0;
@@ -54,13 +54,13 @@ export async function captionCommand(args: readonly string[], options: CaptionOp
 
 /** Opens the captioner that the options name, lets `work` ask it, and closes it. */
 export async function withCaptioner<T>(
-  { captioner: name, clip, threads, ...options }: CaptionerChoice,
+  { captioner: model, clip, threads, ...options }: CaptionerChoice,
   { engine, env, signal }: Cli,
   onNote: (line: string) => void,
   work: (captioner: Captioner) => Promise<T>,
 ): Promise<T> {
   const device = await deviceOf(options.device);
-  const captioner = await engine.openCaptioner({ captioner: name, clip, device, threads, env, signal, onNote });
+  const captioner = await engine.openCaptioner({ model, clip, device, threads, env, signal, onNote });
   try {
     signal.throwIfAborted();
     return await work(captioner);

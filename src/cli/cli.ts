@@ -2,6 +2,7 @@ import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.t
 import type { Captioner, CaptionerOptions } from "../pipelines/captions.ts";
 import type { FactsOptions } from "../pipelines/facts.ts";
 import type { Clip, ClipOptions, Inkling, LoadOptions, PromptWriter, PromptWriterOptions } from "../pipelines/index.ts";
+import type { MachineOptions } from "../pipelines/opening.ts";
 import type { Planner } from "../pipelines/plan.ts";
 import type { DeviceReport } from "../runtime/index.ts";
 
@@ -52,30 +53,34 @@ export interface Engine {
 
 export const engine: Engine = {
   async load(model, options) {
-    // The inference process takes as long to start as the other rooms take to be loaded: both at once.
-    const { startRuntime } = await import("../runtime/index.ts");
-    const starting = startRuntime(options.device, options.threads);
-    return (await import("../pipelines/index.ts")).load(model, { ...options, starting });
+    const ahead = await startAhead(options);
+    return (await import("../pipelines/index.ts")).load(model, { ...options, ...ahead });
   },
   plan: async (model, options) => (await import("../pipelines/plan.ts")).openPlanner(model, options),
   async openWriter(options) {
-    const { startRuntime } = await import("../runtime/index.ts");
-    const starting = startRuntime(options.device, options.threads);
-    return (await import("../pipelines/prompt-writer.ts")).openPromptWriter({ ...options, starting });
+    const ahead = await startAhead(options);
+    return (await import("../pipelines/prompt-writer.ts")).openPromptWriter({ ...options, ...ahead });
   },
   async openClip(model, options) {
-    const { startRuntime } = await import("../runtime/index.ts");
-    const starting = startRuntime(options.device, options.threads);
-    return (await import("../pipelines/clip.ts")).openClip(model, { ...options, starting });
+    const ahead = await startAhead(options);
+    return (await import("../pipelines/clip.ts")).openClip(model, { ...options, ...ahead });
   },
   async openCaptioner(options) {
-    const { startRuntime } = await import("../runtime/index.ts");
-    const starting = startRuntime(options.device, options.threads);
-    return (await import("../pipelines/captions.ts")).openCaptioner({ ...options, starting });
+    const ahead = await startAhead(options);
+    return (await import("../pipelines/captions.ts")).openCaptioner({ ...options, ...ahead });
   },
   benchmark: async (model, options) => (await import("../pipelines/benchmark.ts")).benchmark(model, options),
   describeRuntime: async () => (await import("../runtime/index.ts")).describeRuntime(),
 };
+
+/** The inference process takes as long to start as the other rooms take to be loaded: both at once. */
+async function startAhead({ device, threads }: MachineOptions): Promise<Required<Pick<MachineOptions, "starting">>> {
+  const { startRuntime } = await import("../runtime/index.ts");
+  const starting = startRuntime(device, threads);
+  // Awaited by whoever is opened with it; a failure must not become an unhandled rejection before that.
+  starting.catch(() => {});
+  return { starting };
+}
 
 /** Writes and waits until the stream has taken it: what follows may be the end of the process. */
 export function write(output: Output, text: string | Uint8Array): Promise<void> {

@@ -6,7 +6,7 @@ import type { GenerateEvent, ImageEvent } from "../pipelines/events.ts";
 import type { PromptWriter } from "../pipelines/index.ts";
 import { extraFields, writerFields } from "../pipelines/infotext-extra.ts";
 import type { PromptEvent, WriteSettings } from "../pipelines/writing.ts";
-import { InputError } from "../tensor/index.ts";
+import { InputError, randomSeed } from "../tensor/index.ts";
 import { type Cli, type Drawer, Stopped } from "./cli.ts";
 import { type Drawing, drawWith, loadDrawer } from "./draw.ts";
 import { asUsage, UsageError } from "./errors.ts";
@@ -15,7 +15,7 @@ import { type Destination, destinationOf } from "./output.ts";
 import type { Reporter } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
 import { deviceOf, type Wish, wishOf } from "./settings.ts";
-import { each, fewerNote, randomSeed, writingSettings } from "./write.ts";
+import { each, fewerNote, writingSettings } from "./write.ts";
 import type { WritingOptions } from "./writing-options.ts";
 
 export interface DreamOptions extends WritingOptions, Omit<GenerateOptions, "count"> {

@@ -3,7 +3,7 @@ import { parseBanList } from "../pipelines/ban-list.ts";
 import type { PromptWriterOptions } from "../pipelines/prompt-writer.ts";
 import type { Goal } from "../pipelines/settings.ts";
 import type { PromptEvent, WriteEvents, WriteSettings, WritingDoneEvent } from "../pipelines/writing.ts";
-import { InputError } from "../tensor/index.ts";
+import { InputError, randomSeed } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
 import { type ConfigOptions, findConfig } from "./config.ts";
 import { asUsage, oneLine, UsageError } from "./errors.ts";
@@ -115,8 +115,6 @@ export function fewerNote(
   ];
   return `${came}: of ${drawn} that were drawn, ${reasons.join(" and ")}. A higher temperature gives more variety.`;
 }
-
-export const randomSeed = (): number => Math.floor(Math.random() * 2 ** 32);
 
 async function readBanList(path: string): Promise<string> {
   try {

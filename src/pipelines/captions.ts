@@ -1,28 +1,17 @@
 import type { PictureSource } from "../image/index.ts";
 import { processorsOf, type SamplingSettings, writeOn } from "../language/index.ts";
-import { type Device, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
-import { CpuGenerator, float32, InputError, type Tensor } from "../tensor/index.ts";
+import { type Device, startRuntime } from "../runtime/index.ts";
+import { CpuGenerator, float32, InputError, randomSeed, type Tensor } from "../tensor/index.ts";
 import { type Clip, clipScore, type Embedding, openClip } from "./clip.ts";
 import { type ClipCap, openClipCap } from "./clip-cap.ts";
-import { limits } from "./limits.ts";
+import { limits, whole } from "./limits.ts";
+import type { OpeningOptions, SharedMachineOptions } from "./opening.ts";
 
-export interface CaptionerOptions {
+export interface CaptionerOptions extends SharedMachineOptions, OpeningOptions {
   /** A name of kind "captioner" (see `resolveModel`) or a folder. Default: the one that comes with the package. */
-  readonly captioner?: string;
+  readonly model?: string;
   /** The CLIP that it was trained with. Default: the one that comes with the package. */
   readonly clip?: string;
-  /** Where to compute; "auto" takes what works best. Default auto. */
-  readonly device?: Device | "auto";
-  /** Threads on the CPU. Default: one per core. */
-  readonly threads?: number;
-  /** A runtime that runs already, instead of `device` and `threads`: a loaded model's, say. It stays open. */
-  readonly runtime?: Runtime;
-  /** A runtime that was started ahead, instead of `device` and `threads`; it is closed with this. */
-  readonly starting?: Promise<StartedRuntime>;
-  /** Gets one-line remarks. */
-  readonly onNote?: (line: string) => void;
-  /** The environment's variables. Default: those of this process. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal;
 }
 
@@ -47,11 +36,12 @@ export interface Caption {
 /** A caption grew by a token. */
 export interface CaptionTokenEvent {
   readonly type: "token";
-  /** Which of the captions that are written side by side, from 0. */
-  readonly text: number;
+  /** Which text, from 0 on. Texts are written side by side. */
+  readonly draw: number;
   readonly id: number;
-  /** The token's text; a part of a character is shown as such. */
-  readonly token: string;
+  /** What the token adds to the text; U+FFFD where it is a part of a character. */
+  readonly piece: string;
+  /** After all settings, 0–1. */
   readonly probability: number;
 }
 
@@ -100,7 +90,7 @@ export async function openCaptioner(options: CaptionerOptions = {}): Promise<Cap
   };
   try {
     clip = await openClip(options.clip, { runtime, onNote, env });
-    writer = await openClipCap(options.captioner, runtime, { onNote, env, signal });
+    writer = await openClipCap(options.model, runtime, { onNote, env, signal });
     checkWidths(writer, clip);
   } catch (error) {
     await close();
@@ -139,7 +129,7 @@ function captionerOf(clip: Clip, writer: ClipCap): Pick<Captioner, "check" | "st
           signal?.throwIfAborted();
           if (id === eosId) continue;
           written[text]!.push(id);
-          yield { type: "token", text: round * count + text, id, token: writer.tokenizer.decode([id]), probability };
+          yield { type: "token", draw: round * count + text, id, piece: writer.tokenizer.decode([id]), probability };
         }
       } finally {
         reader.close();
@@ -162,11 +152,11 @@ function captionerOf(clip: Clip, writer: ClipCap): Pick<Captioner, "check" | "st
 
 /** The settings with nothing left open. Throws an InputError for what makes no sense. */
 function resolve(settings: CaptionSettings, { room }: ClipCap) {
-  const { count = 1, seed = Math.floor(Math.random() * 2 ** 32), maxLength = Math.min(60, room - 1) } = settings;
+  const { count = 1, seed = randomSeed(), maxLength = Math.min(60, room - 1) } = settings;
   const { temperature = count > 1 ? SEVERAL.temperature : 0 } = settings;
-  whole("count", count, ...limits.captions);
-  whole("max length", maxLength, 1, room - 1);
-  whole("seed", seed, ...limits.seed);
+  whole("count", count, limits.captions);
+  whole("max length", maxLength, [1, room - 1]);
+  whole("seed", seed, limits.seed);
   if (temperature === 0 && count > 1) {
     throw new InputError(
       `At temperature 0 there is one caption, the most probable; ${count} different ones need a temperature above 0.`,
@@ -175,11 +165,6 @@ function resolve(settings: CaptionSettings, { room }: ClipCap) {
   processorsOf(settings, { eosId: 0, beginning: 1 });
   // The end of the text before is what a caption begins with.
   return { ...settings, count, seed, temperature, maxLength: maxLength + 1 };
-}
-
-function whole(name: string, value: number, low: number, high: number): void {
-  if (Number.isSafeInteger(value) && value >= low && value <= high) return;
-  throw new InputError(`${name} is ${value}; it has to be a whole number from ${low} to ${high}.`);
 }
 
 /** [1, …] → [count, …] */

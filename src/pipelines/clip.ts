@@ -1,27 +1,15 @@
 import { resolveModel } from "../hub/index.ts";
 import { type Picture, type PictureSource, preprocess, readPicture } from "../image/index.ts";
 import { clipTextFeatures, clipVision, textEnds } from "../models/index.ts";
-import { type Device, explainFailure, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
+import { type Device, explainFailure, startRuntime } from "../runtime/index.ts";
 import { InputError, int64, type Tensor } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { type ClipFiles, findNonFinite, openClipFolder } from "../weights/index.ts";
 import { weightsHash } from "./model-hash.ts";
+import type { OpeningOptions, SharedMachineOptions } from "./opening.ts";
 import { createSessions, type Network, type Sessions } from "./sessions.ts";
 
-export interface ClipOptions {
-  /** Where to compute; "auto" takes what works best. Default auto. */
-  readonly device?: Device | "auto";
-  /** Threads on the CPU. Default: one per core. */
-  readonly threads?: number;
-  /** A runtime that runs already, instead of `device` and `threads`: a loaded model's, say. It stays open. */
-  readonly runtime?: Runtime;
-  /** A runtime that was started ahead, instead of `device` and `threads`; it is closed with this. */
-  readonly starting?: Promise<StartedRuntime>;
-  /** Gets one-line remarks: what was guessed, what was cut. */
-  readonly onNote?: (line: string) => void;
-  /** The environment's variables. Default: those of this process. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-}
+export interface ClipOptions extends SharedMachineOptions, OpeningOptions {}
 
 export interface EmbedOptions {
   readonly signal?: AbortSignal;
@@ -162,7 +150,7 @@ export function cosine(a: Embedding, b: Embedding): number {
   return sum;
 }
 
-async function openFiles(model: string | undefined, env: Readonly<Record<string, string | undefined>>) {
+async function openFiles(model: string | undefined, env: NonNullable<ClipOptions["env"]>) {
   const { name, path } = await resolveModel(model, env, "clip");
   const files = await openClipFolder(path);
   const { merges, vocab, ...configs } = files.tokenizer;

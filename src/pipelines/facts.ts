@@ -3,14 +3,10 @@ import { resolveModel } from "../hub/index.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
 import { modelDefaults } from "./defaults.ts";
 import { pixelsPerPlace } from "./networks.ts";
+import type { OpeningOptions } from "./opening.ts";
 import type { ModelFacts } from "./resolve.ts";
 
-export interface FactsOptions extends CheckpointOptions {
-  /** Gets one-line remarks: what was guessed, what will be ignored. */
-  readonly onNote?: (line: string) => void;
-  /** The environment's variables. Default: those of this process. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-}
+export interface FactsOptions extends CheckpointOptions, OpeningOptions {}
 
 /**
  * What a model's files say, without their weights.

@@ -8,7 +8,7 @@ import {
   saveBytes,
   writeInfotext,
 } from "../image/index.ts";
-import { type Device, explainFailure, type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
+import { type Device, explainFailure, type Runtime, startRuntime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { findNonFinite } from "../weights/index.ts";
@@ -21,6 +21,7 @@ import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
 import { modelHash } from "./model-hash.ts";
 import { createNetworks, type Networks } from "./networks.ts";
+import type { MachineOptions } from "./opening.ts";
 import { picturePrompts } from "./picture-prompts.ts";
 import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
@@ -28,14 +29,7 @@ import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedS
 import { type DrawingTools, textToImage } from "./text-to-image.ts";
 import { checkPrompts, plainWords } from "./words.ts";
 
-export interface LoadOptions extends FactsOptions {
-  /** Where to compute; "auto" takes what works best. Default auto. */
-  readonly device?: Device | "auto";
-  /** Threads on the CPU. Default: one per core. */
-  readonly threads?: number;
-  /** A runtime that was started ahead, instead of `device` and `threads`; it is closed with the model. */
-  readonly starting?: Promise<StartedRuntime>;
-}
+export interface LoadOptions extends FactsOptions, MachineOptions {}
 
 /** A finished picture, with everything that is needed to draw it again. */
 export interface DrawnImage extends Picture {

@@ -6,6 +6,7 @@ import type { KeptTensor, Runtime } from "../runtime/index.ts";
 import { float32, InputError, type Tensor, zeros } from "../tensor/index.ts";
 import { createGpt2Tokenizer, type Gpt2Tokenizer } from "../text/index.ts";
 import { findNonFinite, type ModelPart, openModelPart, readTokenizer } from "../weights/index.ts";
+import type { OpeningOptions } from "./opening.ts";
 import { createSessions, type Network, type Sessions } from "./sessions.ts";
 
 /** GPT-2 with its tokenizer, ready to continue texts. */
@@ -32,10 +33,7 @@ export interface TextReader {
   close(): void;
 }
 
-export interface LanguageModelOptions {
-  readonly onNote?: (line: string) => void;
-  /** The environment's variables. Default: those of this process. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+export interface LanguageModelOptions extends OpeningOptions {
   readonly signal?: AbortSignal;
   /**
    * What products with the weights are computed in. "8bit" is faster, for it reads a quarter of the memory for each token,

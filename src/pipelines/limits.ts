@@ -1,3 +1,8 @@
+import { InputError } from "../tensor/index.ts";
+
+/** From the least to the greatest. */
+export type Range = readonly [low: number, high: number];
+
 /** The least and the greatest of every number that a person may set. The command line refuses by the same table. */
 export const limits = {
   steps: [1, 1000],
@@ -13,7 +18,19 @@ export const limits = {
   captions: [1, 100],
   /** Pixels of a side. */
   side: [1, 4096],
-} as const satisfies Record<string, readonly [number, number]>;
+} as const satisfies Record<string, Range>;
 
 /** Pixels of a whole picture that this program will try to hold in memory. */
 export const MAX_AREA = 2048 * 2048;
+
+/** @throws InputError naming the setting where it is no whole number of that range */
+export function whole(name: string, value: number, [low, high]: Range): number {
+  if (Number.isSafeInteger(value) && value >= low && value <= high) return value;
+  throw new InputError(`${name} is ${value}; it has to be a whole number from ${low} to ${high}.`);
+}
+
+/** @throws InputError naming the setting where it is no number of that range */
+export function real(name: string, value: number, [low, high]: Range): number {
+  if (value >= low && value <= high) return value;
+  throw new InputError(`${name} is ${value}; it has to be a number from ${low} to ${high}.`);
+}

@@ -1,7 +1,7 @@
 import { type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
 import type { Clip, Embedding } from "./clip.ts";
-import type { LoadOptions } from "./inkling.ts";
 import { type LanguageModelOptions, openLanguageModel } from "./language-model.ts";
+import type { MachineOptions, OpeningOptions } from "./opening.ts";
 import { type WriteEvents, type Writer, type WriteSettings, type WrittenPrompt, writeTexts } from "./writing.ts";
 
 /** GPT-2 writing prompts. */
@@ -20,9 +20,7 @@ export interface PromptWriter {
   close(): Promise<void>;
 }
 
-export interface PromptWriterOptions
-  extends Pick<LoadOptions, "device" | "threads" | "starting" | "onNote" | "env">,
-    Pick<LanguageModelOptions, "weights"> {
+export interface PromptWriterOptions extends MachineOptions, OpeningOptions, Pick<LanguageModelOptions, "weights"> {
   /** A name of kind "gpt2" (see `resolveModel`) or a folder in transformers' layout. Default: the embedded one. */
   readonly model?: string;
   /** The CLIP that compares candidates with the beginning (see `openClip`). Default: the embedded one. */

@@ -1,12 +1,12 @@
 import { createWalk, type SchedulerConfig, type Walk } from "../diffusion/index.ts";
-import { InputError } from "../tensor/index.ts";
+import { InputError, randomSeed } from "../tensor/index.ts";
 import type { Checkpoint } from "../weights/index.ts";
 import { stepsSkipped } from "./beginning.ts";
 import type { ModelDefaults } from "./defaults.ts";
 import { emphases } from "./emphasis.ts";
 import { fitGoal } from "./fit-goal.ts";
 import { fittedSize } from "./init-picture.ts";
-import { limits, MAX_AREA } from "./limits.ts";
+import { limits, MAX_AREA, real, whole } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
 import { type GenerateSettings, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
 import { checkPrompts, plainWords } from "./words.ts";
@@ -65,7 +65,7 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     sampler: asked.sampler ?? defaults.sampler ?? "",
     schedule: asked.schedule ?? (asked.sampler === undefined ? (defaults.schedule ?? "") : ""),
     eta: asked.eta === undefined ? undefined : real("eta", asked.eta, limits.eta),
-    seed: whole("seed", asked.seed ?? Math.floor(Math.random() * 2 ** 32), limits.seed),
+    seed: whole("seed", asked.seed ?? randomSeed(), limits.seed),
     rng: oneOf("rng", asked.rng ?? "cpu", ["cpu", "cuda"]),
     count: whole("count", asked.count ?? 1, limits.count),
     ...((asked.bestOf ?? 1) !== 1 && { bestOf: whole("best of", asked.bestOf!, limits.bestOf) }),
@@ -132,18 +132,6 @@ export function walkOf(settings: ResolvedSettings, checkpoint: Checkpoint, begin
     eta: settings.eta,
     config: { ...checkpoint.scheduler, ...pipelineOverrides(checkpoint), ...settings.schedulerConfig },
   });
-}
-
-type Range = readonly [low: number, high: number];
-
-function whole(name: string, value: number, [low, high]: Range): number {
-  if (Number.isSafeInteger(value) && value >= low && value <= high) return value;
-  throw new InputError(`${name} is ${value}; it has to be a whole number from ${low} to ${high}.`);
-}
-
-function real(name: string, value: number, [low, high]: Range): number {
-  if (value >= low && value <= high) return value;
-  throw new InputError(`${name} is ${value}; it has to be a number from ${low} to ${high}.`);
 }
 
 function text(name: string, value: string): string {

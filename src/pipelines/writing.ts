@@ -1,8 +1,8 @@
 import { processorsOf, type ReadOn, type SamplingSettings, writeOn } from "../language/index.ts";
-import { CpuGenerator, InputError } from "../tensor/index.ts";
+import { CpuGenerator, InputError, randomSeed } from "../tensor/index.ts";
 import type { Gpt2Tokenizer } from "../text/index.ts";
 import { createBan } from "./ban-list.ts";
-import { limits } from "./limits.ts";
+import { limits, whole } from "./limits.ts";
 
 /** What a person may ask of the prompt writer. */
 export interface WriteSettings
@@ -234,7 +234,7 @@ function planOf(writer: Writer, settings: WriteSettings): Plan {
   if (candidates < count) {
     throw new InputError(`${candidates} candidates are fewer than the ${count} prompts that are to be kept of them.`);
   }
-  const seed = whole("The seed", settings.seed ?? Math.floor(Math.random() * 2 ** 32), limits.seed);
+  const seed = whole("The seed", settings.seed ?? randomSeed(), limits.seed);
   // A space at the end would be a token that hardly anything follows: words bring theirs along.
   const shown = beginning.trimEnd();
   const ids = shown === "" ? [tokenizer.eosId] : tokenizer.encode(shown);
@@ -281,11 +281,6 @@ function planOf(writer: Writer, settings: WriteSettings): Plan {
 function wordsGoingOn(tokenizer: Gpt2Tokenizer): number[] {
   const all = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
   return all.filter((id) => id !== tokenizer.eosId && /^[\p{L}\p{M}\p{N}\ufffd]/u.test(tokenizer.decode([id])));
-}
-
-function whole(what: string, value: number, [low, high]: readonly [number, number]): number {
-  if (Number.isSafeInteger(value) && value >= low && value <= high) return value;
-  throw new InputError(`${what} is ${value}; it has to be a whole number from ${low} to ${high}.`);
 }
 
 /** A text that is being written. */

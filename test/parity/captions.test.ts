@@ -107,7 +107,7 @@ describe("from the pictures", () => {
     for await (const event of captioner.stream(picture(1))) events.push(event);
     const tokens = events.flatMap((event) => (event.type === "token" ? [event] : []));
     expect(tokens.map(({ id }) => id)).toEqual(said[1]!.ids);
-    expect(tokens.map(({ token }) => token).join("")).toBe(said[1]!.text);
+    expect(tokens.map(({ piece }) => piece).join("")).toBe(said[1]!.text);
     const last = events.at(-1)!;
     expect(last.type === "captions" && last.captions[0]!.text).toBe(said[1]!.text);
   });

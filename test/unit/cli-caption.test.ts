@@ -60,7 +60,7 @@ describe("caption", () => {
 
   it("opens the captioner that is named", async () => {
     const { captioners } = await runCli(["caption", file, "--captioner", "c", "--clip", "d", "--threads", "2"]);
-    expect(captioners).toMatchObject([{ captioner: "c", clip: "d", threads: 2 }]);
+    expect(captioners).toMatchObject([{ model: "c", clip: "d", threads: 2 }]);
   });
 
   it("refuses what is no picture before a captioner is opened", async () => {

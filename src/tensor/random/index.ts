@@ -6,6 +6,7 @@ export { type BrownianOptions, brownianMotion } from "./brownian.ts";
 export { CpuGenerator } from "./cpu.ts";
 export { type CudaDevice, CudaGenerator } from "./cuda.ts";
 export type { FloatDType, NoiseSource, Shape } from "./noise-source.ts";
+export { randomSeed } from "./seed.ts";
 export { seedSequence } from "./seed-sequence.ts";
 
 const generators = { cpu: CpuGenerator, cuda: CudaGenerator } as const;
