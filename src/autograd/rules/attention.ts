@@ -1,9 +1,7 @@
-import { add, fixed, joinHeads, matmul, mul, softmax, splitHeads, transpose, type Value } from "../../graph/index.ts";
+import { add, fixed, joinHeads, matmul, mul, softmax, splitHeads, type Value } from "../../graph/index.ts";
 import { float32 } from "../../tensor/index.ts";
+import { throughSoftmax, transposed } from "../reverse.ts";
 import { type GradientRule, single } from "../rule.ts";
-import { throughSoftmax } from "./normalization.ts";
-
-const transposed = (x: Value): Value => transpose(x, [0, 1, 3, 2]);
 
 /** Low enough that nothing is left of it after the exponential. */
 const UNSEEN = -1e9;

@@ -11,8 +11,6 @@ import {
   neg,
   positive,
   pow,
-  reduceSum,
-  reshape,
   sigmoid,
   sign,
   sin,
@@ -20,14 +18,8 @@ import {
   tanh,
   type Value,
 } from "../../graph/index.ts";
+import { unbroadcast } from "../reverse.ts";
 import { type GradientRule, single } from "../rule.ts";
-
-/** The gradient of an operand that was broadcast: summed over what it was copied along. */
-function unbroadcast(gradient: Value, { shape }: Value): Value {
-  const lead = gradient.shape.length - shape.length;
-  const axes = gradient.shape.flatMap((dim, i) => (i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : []));
-  return axes.length === 0 ? gradient : reshape(reduceSum(gradient, axes), shape);
-}
 
 /** From the operands, the result and its gradient to the gradient of each operand, before broadcasting is undone. */
 const binary = (...slopes: ((a: Value, b: Value, y: Value, upstream: Value) => Value)[]): GradientRule =>

@@ -7,31 +7,16 @@ import {
   matmul,
   reduceSum,
   reshape,
-  transpose,
   type Value,
 } from "../../graph/index.ts";
+import { transposed, unbroadcast } from "../reverse.ts";
 import { type GradientRule, single } from "../rule.ts";
-
-/** The last two axes exchanged. */
-function transposed(x: Value): Value {
-  const axes = x.shape.map((_, i) => i);
-  return transpose(x, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
-}
-
-/** Sums over the leading axes that the other operand had and this one had not, or had as 1. */
-function unbroadcast(gradient: Value, { shape }: Value): Value {
-  const lead = gradient.shape.length - shape.length;
-  const axes = gradient.shape
-    .slice(0, -2)
-    .flatMap((dim, i) => (i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : []));
-  return axes.length === 0 ? gradient : reshape(reduceSum(gradient, axes), shape);
-}
 
 const product: GradientRule = single((node, g, [wantsA, wantsB]) => {
   const [a, b] = node.inputs as [Value, Value];
   return [
-    wantsA ? unbroadcast(matmul(g, transposed(b)), a) : undefined,
-    wantsB ? unbroadcast(matmul(transposed(a), g), b) : undefined,
+    wantsA ? unbroadcast(matmul(g, transposed(b)), a, 2) : undefined,
+    wantsB ? unbroadcast(matmul(transposed(a), g), b, 2) : undefined,
   ];
 });
 

@@ -12,6 +12,7 @@ import {
   sub,
   type Value,
 } from "../../graph/index.ts";
+import { throughSoftmax } from "../reverse.ts";
 import { type GradientRule, single } from "../rule.ts";
 
 /** x with mean 0 and variance 1 over `axes`, and 1 / √(variance + ε); the mean is taken away before squaring. */
@@ -58,11 +59,6 @@ const groupNorm: GradientRule = single((node, g, [wantsX]) => {
     reduceSum(g, rest, { keep: false }),
   ];
 });
-
-/** y (g − Σ g y) */
-export function throughSoftmax(g: Value, y: Value): Value {
-  return mul(y, sub(g, reduceSum(mul(g, y), [-1])));
-}
 
 export const normalization: Readonly<Record<string, GradientRule>> = {
   LayerNormalization: layerNorm,
