@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
 import { type Emphasis, emphases } from "../pipelines/emphasis.ts";
-import { limits, MAX_AREA } from "../pipelines/limits.ts";
+import { ADAPTER_SCALE, limits, MAX_AREA } from "../pipelines/limits.ts";
+import type { AdapterSetting } from "../pipelines/settings.ts";
 import { type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
@@ -28,6 +29,8 @@ export interface DrawingOptions extends ConfigOptions {
   readonly rng?: "cpu" | "cuda";
   readonly clipSkip?: number;
   /** A picture to start from, and what of it may change. */
+  readonly lora?: readonly AdapterSetting[];
+  readonly loraFolder?: string;
   readonly init?: string;
   readonly mask?: string;
   readonly strength?: number;
@@ -89,6 +92,8 @@ export function addDrawingOptions(
       new Option("--emphasis <name>", "what weights do to a prompt's embedding (default: original)").choices(emphases),
     )
     .option("--wildcards <folder>", "text files that __name__ in a prompt takes a line of (default: ./wildcards)")
+    .option("--lora <file[:scale]>", "an adapter (LoRA, LoHa, LoKr) of the model; may be given several times", adapter)
+    .option("--lora-folder <folder>", "where <lora:name:0.8> in a prompt is looked for (default: ./loras)")
     .option("--init <picture>", "start from this picture instead of noise alone")
     .option("--strength <share>", "how far to go from it, 0 to 1 (default: 0.8)", number(...limits.strength))
     .option("--mask <picture>", "draw anew only what is white here and keep the rest (--strength is then 1)")
@@ -207,4 +212,20 @@ export function format(text: string): PictureFormat {
     if (name === wanted || extensions.some((extension) => extension === `.${wanted}`)) return name as PictureFormat;
   }
   throw new InvalidArgumentError(`Formats are ${Object.keys(formats).join(", ")}.`);
+}
+
+/** Collects `--lora file[:scale]`. */
+function adapter(text: string, before: readonly AdapterSetting[] = []): AdapterSetting[] {
+  const found = parseAdapter(text);
+  const [low, high] = ADAPTER_SCALE;
+  if (found.scale !== undefined && !(found.scale >= low && found.scale <= high)) {
+    throw new InvalidArgumentError(`Its scale is a number from ${low} to ${high}.`);
+  }
+  return [...before, found];
+}
+
+/** "style.safetensors:0.8" → file and scale; a colon that is followed by no number belongs to the file's name. */
+function parseAdapter(text: string): AdapterSetting {
+  const match = /^(.+):([-+]?(?:\d+\.?\d*|\.\d+))$/.exec(text);
+  return match ? { file: match[1]!, scale: Number(match[2]) } : { file: text };
 }

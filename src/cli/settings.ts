@@ -66,6 +66,8 @@ export async function wishOf(
     seed: options.seed === "random" ? undefined : options.seed,
     rng: options.rng,
     clipSkip: options.clipSkip,
+    adapters: options.lora,
+    adapterFolder: options.loraFolder,
     ...(await startOf(options, taken)),
   };
   const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -118,7 +120,7 @@ async function readSettings(
   const extra = readExtra(found.fields);
   const missing = missingStart(extra, options);
   if (missing) onNote(`${path} was drawn from ${missing}, or it will differ.`);
-  const given: Readonly<Record<string, unknown>> = { VAE: options.vae, Config: options.config };
+  const given: Readonly<Record<string, unknown>> = { VAE: options.vae, Config: options.config, Adapters: options.lora };
   const lost = extra.lost.filter((field) => given[field] === undefined);
   if (lost.length > 0) onNote(`${path} was drawn with what is not taken over (${lost.join(", ")}), so it will differ.`);
   return { ...found, ...extra };

@@ -45,12 +45,7 @@ export function adapt(
   const adapted = new Graph(graph.name);
   const stored = new Map<string, StoredTensor>();
   const names = parameterNames(graph);
-  const scales = new Map<GraphAdapter, Value>();
-  const scaleOf = (adapter: GraphAdapter, index: number): Value => {
-    const known = scales.get(adapter) ?? adapted.input(scaleName(index), "float32", []);
-    scales.set(adapter, known);
-    return known;
-  };
+  const scales = adapters.map((_, i) => adapted.input(scaleName(i), "float32", []));
   const moved = copyInto(adapted, graph, {
     node: (node, inputs) => {
       const layer = layerOf(node, names);
@@ -68,7 +63,7 @@ export function adapt(
             stored.set(value.name, tensor);
             return value;
           };
-          const strength = mul(scaleOf(adapter, i), change.factor);
+          const strength = mul(scales[i]!, change.factor);
           const fail = (what: string) =>
             new InputError(`The adapter ${adapter.name} does not fit the model: ${layer} ${what}.`);
           const branch = { x, weight, node, strength, parameter, fail };

@@ -34,6 +34,7 @@ export function extraFields(
     Emphasis: promptSyntax === "plain" ? undefined : EMPHASIS_NAMES[emphasis],
     "Wildcard prompt": settings.wildcardPrompt,
     "Wildcard negative prompt": settings.wildcardNegativePrompt,
+    Adapters: settings.adapters?.map(({ name: adapter, scale }) => `${adapter}:${scale}`).join(", "),
     VAE: name(vae),
     Config: name(config),
     Variant: variant,
@@ -110,7 +111,7 @@ export interface ReadExtra {
 
 /** Ours first, then those of A1111 and its extensions. */
 const LOST = [
-  ...["VAE", "Config", "Variant", "Noise"],
+  ...["Adapters", "VAE", "Config", "Variant", "Noise"],
   ...["Hires upscale", "Variation seed", "ENSD", "Lora hashes", "TI hashes"],
 ];
 

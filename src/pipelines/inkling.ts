@@ -12,6 +12,7 @@ import { type Device, explainFailure, type Runtime, startRuntime } from "../runt
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { findNonFinite } from "../weights/index.ts";
+import { openAdapters } from "./adapters.ts";
 import type { InitPicture } from "./beginning.ts";
 import { judged } from "./best-of.ts";
 import { openClip } from "./clip.ts";
@@ -20,7 +21,7 @@ import { type FactsOptions, modelFacts } from "./facts.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
 import { modelHash } from "./model-hash.ts";
-import { createNetworks, type Networks } from "./networks.ts";
+import { type AppliedAdapter, createNetworks, type Networks } from "./networks.ts";
 import type { MachineOptions } from "./opening.ts";
 import { picturePrompts } from "./picture-prompts.ts";
 import { remarks } from "./remarks.ts";
@@ -120,7 +121,7 @@ async function openFiles(
  */
 export async function load(model?: string, options: LoadOptions = {}): Promise<Inkling> {
   const { onNote = () => {}, env = process.env } = options;
-  const { facts, runtime, reason, networks, tokenizer, resolve } = await open(model, options);
+  const { facts, runtime, reason, networks: plainNetworks, tokenizer, resolve } = await open(model, options);
   const { name, checkpoint } = facts;
   let loaded = false;
 
@@ -130,10 +131,13 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       preview,
       init,
       prompts,
+      adapters,
       signal,
-    }: Pick<GenerateSettings, "preview" | "signal"> & Pick<DrawingTools, "init" | "prompts">,
+    }: Pick<GenerateSettings, "preview" | "signal"> &
+      Pick<DrawingTools, "init" | "prompts"> & { readonly adapters: readonly AppliedAdapter[] },
   ): Events {
     signal?.throwIfAborted();
+    const networks = plainNetworks.adapted(adapters);
     const hash = modelHash(checkpoint, env);
     // Awaited only when a picture is done; a failure must not become an unhandled rejection before that.
     hash.catch(() => {});
@@ -168,18 +172,22 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       const init = image ? await initPicture({ image, mask, maskBlur, keepUnmasked }, settings) : asked.init;
       if (init) checkSizes(init, settings);
       for (const line of remarks(asked, settings, facts)) onNote(line);
+      const adapters = await openAdapters({ ...asked, ...settings, adapters: asked.adapters }, checkpoint, onNote);
       const prompts = asked.wildcards && (await picturePrompts(settings, asked.wildcards));
       const { bestOf: of = 1, ...each } = settings;
       for (const own of prompts ?? []) {
         checkPrompts({ ...settings, ...own }, settings.steps);
         if (of > 1) plainWords({ ...settings, ...own });
       }
-      if (of === 1) return yield* draw(settings, { preview, init, prompts, signal });
+      if (of === 1) return yield* draw(settings, { preview, init, prompts, adapters, signal });
       const clip = await openClip(asked.clip, { runtime, onNote, env });
       try {
         // Candidates for one picture have one prompt.
         const candidates = prompts?.flatMap((own) => Array.from({ length: of }, () => own));
-        const all = draw({ ...each, count: settings.count * of }, { preview, init, prompts: candidates, signal });
+        const all = draw(
+          { ...each, count: settings.count * of },
+          { preview, init, prompts: candidates, adapters, signal },
+        );
         yield* judged(all, settings, { clip, of, signal });
       } finally {
         await clip.close();

@@ -20,6 +20,9 @@ export const limits = {
   side: [1, 4096],
 } as const satisfies Record<string, Range>;
 
+/** The least and the greatest scale of an adapter. */
+export const ADAPTER_SCALE = [-100, 100] as const;
+
 /** Pixels of a whole picture that this program will try to hold in memory. */
 export const MAX_AREA = 2048 * 2048;
 

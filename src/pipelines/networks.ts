@@ -1,7 +1,10 @@
 import type { Graph } from "../graph/index.ts";
 import {
+  adapt,
   clipText,
   clipTextConfig,
+  type GraphAdapter,
+  scaleName,
   taesdConfig,
   taesdDecoder,
   taesdEncoder,
@@ -15,7 +18,7 @@ import type { Runtime } from "../runtime/index.ts";
 import { float32, type Tensor, zeros } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
 import type { Checkpoint, ModelPart } from "../weights/index.ts";
-import { createSessions, type Network, type SessionsOptions } from "./sessions.ts";
+import { type AdaptedGraph, createSessions, type Network, type SessionsOptions } from "./sessions.ts";
 import { decodeInTiles } from "./tiles.ts";
 
 /** Places of the latent. */
@@ -37,6 +40,8 @@ export interface UnetFeeds {
 
 /** The three networks of a checkpoint on a runtime. Sessions are made when first needed and kept for the next picture. */
 export interface Networks {
+  /** The same networks with these adapters and no others; another set of them loads U-Net and text encoder anew. */
+  adapted(adapters: Adapters): Networks;
   /** ids [B, T] → [B, T, D]; `skip` last layers are left out. */
   encodeText(ids: Tensor<"int64">, skip: number, signal?: AbortSignal): Promise<Tensor<"float32">>;
   predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array>;
@@ -56,6 +61,19 @@ export interface Networks {
     options: { readonly skip: number; readonly tiled: boolean; readonly signal?: AbortSignal },
   ): Promise<void>;
 }
+
+/** An adapter (LoRA and the like) with the layers of these networks that it changes, and how strongly. */
+export interface AppliedAdapter {
+  /** For people. */
+  readonly name: string;
+  /** Of its file: what tells it from others. */
+  readonly path: string;
+  readonly scales: { readonly unet: number; readonly text: number };
+  readonly unet: GraphAdapter["layers"];
+  readonly text: GraphAdapter["layers"];
+}
+
+type Adapters = readonly AppliedAdapter[];
 
 export interface EncodedPicture {
   readonly mean: Tensor<"float32">;
@@ -83,18 +101,26 @@ export function createNetworks(
   const { open, run, finite } = createSessions(runtime, { ...options, advice: ADVICE });
   const { textEncoder, unet: unetPart, vae } = checkpoint;
   const { maxLength: tokens } = readTokenizerConfig(checkpoint.tokenizer);
-  const text = (skip: number): Network => ({
+  const text = (skip: number, adapters: Adapters): Network => ({
     name: "text encoder",
-    variant: `${skip}`,
+    variant: `${skip} ${keyOf(adapters)}`,
     part: textEncoder,
     partial: skip > 0,
-    build: () => clipText(clipTextConfig(textEncoder.config, textEncoder.configFile), { skip, tokens }),
+    build: () =>
+      adapted(
+        clipText(clipTextConfig(textEncoder.config, textEncoder.configFile), { skip, tokens }),
+        adapters.map(({ name, text }) => ({ name, layers: text })),
+      ),
   });
-  const noisePredictor = (size: LatentSize): Network => ({
+  const noisePredictor = (size: LatentSize, adapters: Adapters): Network => ({
     name: "U-Net",
-    variant: nameOf(size),
+    variant: `${nameOf(size)} ${keyOf(adapters)}`,
     part: unetPart,
-    build: () => unet(unetConfig(unetPart.config, unetPart.configFile), size),
+    build: () =>
+      adapted(
+        unet(unetConfig(unetPart.config, unetPart.configFile), size),
+        adapters.map(({ name, unet: layers }) => ({ name, layers })),
+      ),
   });
   const half = (name: string, size: LatentSize, build: () => Graph): Network => ({
     name,
@@ -107,9 +133,11 @@ export function createNetworks(
   const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => encoder(vae, size));
   const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => decoder(vae, size));
 
-  return {
+  const withAdapters = (adapters: Adapters): Networks => ({
+    adapted: withAdapters,
     async encodeText(ids, skip, signal) {
-      const { last_hidden_state: hidden } = await run(text(skip), { input_ids: ids }, signal);
+      const scales = scalesOf(adapters, "text");
+      const { last_hidden_state: hidden } = await run(text(skip, adapters), { input_ids: ids, ...scales }, signal);
       return finite(hidden, { name: "text encoder", part: textEncoder });
     },
     async predict({ sample, timestep, words, timestepCond }, signal) {
@@ -118,9 +146,10 @@ export function createNetworks(
         sample,
         timestep: float32([batch], new Float32Array(batch).fill(timestep)),
         encoder_hidden_states: words,
+        ...scalesOf(adapters, "unet"),
       };
       if (timestepCond) feeds["timestep_cond"] = repeatRows(timestepCond, batch);
-      const { out_sample: out } = await run(noisePredictor(sizeOfLast(sample)), feeds, signal);
+      const { out_sample: out } = await run(noisePredictor(sizeOfLast(sample), adapters), feeds, signal);
       return (await finite(out, { name: "U-Net", part: unetPart })).data;
     },
     async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
@@ -146,11 +175,25 @@ export function createNetworks(
     },
     async prepare(size, { skip, tiled, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
-      await open(noisePredictor(size), signal);
-      await open(text(skip), signal);
+      await open(noisePredictor(size, adapters), signal);
+      await open(text(skip, adapters), signal);
       if (!tiled) await open(decoderFor(size), signal);
     },
-  };
+  });
+  return withAdapters([]);
+}
+
+function adapted(graph: Graph, adapters: readonly GraphAdapter[]): Graph | AdaptedGraph {
+  return adapters.length > 0 ? adapt(graph, adapters) : graph;
+}
+
+/** Sessions are made for a set of adapters; their scales are told with each call. */
+function keyOf(adapters: Adapters): string {
+  return adapters.map(({ path }) => path).join("|");
+}
+
+function scalesOf(adapters: Adapters, part: "unet" | "text"): Record<string, Tensor> {
+  return Object.fromEntries(adapters.map(({ scales }, i) => [scaleName(i), float32([], [scales[part]])]));
 }
 
 /** Latents on their way from the VAE to the U-Net are multiplied by this. */

@@ -6,7 +6,7 @@ import type { ModelDefaults } from "./defaults.ts";
 import { emphases } from "./emphasis.ts";
 import { fitGoal } from "./fit-goal.ts";
 import { fittedSize } from "./init-picture.ts";
-import { limits, MAX_AREA, real, whole } from "./limits.ts";
+import { ADAPTER_SCALE, limits, MAX_AREA, real, whole } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
 import { type GenerateSettings, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
 import { checkPrompts, plainWords } from "./words.ts";
@@ -73,6 +73,12 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     clipSkip,
     tiling: asked.tiling ?? tiledByDefault({ height: height / scale, width: width / scale }),
     ...start,
+    ...(asked.adapters?.length && {
+      adapters: asked.adapters.map(({ file, scale = 1 }) => ({
+        name: adapterName(file),
+        scale: real("The scale of an adapter", scale, ADAPTER_SCALE),
+      })),
+    }),
     schedulerConfig: asked.schedulerConfig,
     model: name,
   };
@@ -147,4 +153,9 @@ function oneOf<T extends string>(name: string, value: T, choices: readonly T[]):
 function interval([from, to]: readonly [number, number]): readonly [number, number] {
   if (from >= 0 && from <= to && to <= 1) return [from, to];
   throw new InputError(`The guidance interval is ${from} to ${to}; it has to rise and lie within 0 to 1.`);
+}
+
+/** What an adapter's file is called by in prompts and metadata. */
+export function adapterName(file: string): string {
+  return file.replace(/^.*[/\\]/, "").replace(/\.safetensors$/, "");
 }

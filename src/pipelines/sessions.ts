@@ -1,6 +1,6 @@
 import { type Graph, lower, lowerings, toOnnx, weightsOf } from "../graph/index.ts";
 import type { Feeds, Runtime, Session } from "../runtime/index.ts";
-import { InputError, inTurns, nextTurn, type Tensor, untilAborted } from "../tensor/index.ts";
+import { InputError, inTurns, nextTurn, type StoredTensor, type Tensor, untilAborted } from "../tensor/index.ts";
 // Not from the room's index: this file also runs in a page, which reads no files.
 import { checkWeights } from "../weights/check.ts";
 import type { ModelPart, NonFinite, WeightStore } from "../weights/index.ts";
@@ -13,7 +13,13 @@ export interface Network {
   readonly part: ModelPart;
   /** The graph asks for a part of the weights only: more is no cause for a remark. */
   readonly partial?: boolean;
-  build(): Graph;
+  build(): Graph | AdaptedGraph;
+}
+
+/** A graph with parameters that lie elsewhere than in the network's own files. */
+export interface AdaptedGraph {
+  readonly graph: Graph;
+  readonly stored: ReadonlyMap<string, StoredTensor>;
 }
 
 export interface SessionsOptions {
@@ -73,16 +79,19 @@ export function createSessions(
   async function create({ part, partial, build }: Network, signal?: AbortSignal): Promise<Session> {
     signal?.throwIfAborted();
     await nextTurn();
-    const graph = build();
+    const built = build();
+    const { graph, stored } = "stored" in built ? built : { graph: built, stored: undefined };
     if (!checked.has(part)) {
-      const wanted = new Map([...graph.parameters].map(([key, value]) => [key, value.shape as number[]]));
+      const own = [...graph.parameters].filter(([key]) => !stored?.has(key));
+      const wanted = new Map(own.map(([key, value]) => [key, value.shape as number[]]));
       checkWeights(part, wanted, { partial }).forEach(onNote);
       if (!partial) checked.add(part);
     }
     await nextTurn();
     const lowered = lower(graph, lowerings[runtime.device]);
     await nextTurn();
-    const model = toOnnx(lowered, weightsOf(part.weights));
+    const weight = weightsOf(part.weights);
+    const model = toOnnx(lowered, (key) => stored?.get(key) ?? weight(key));
     await nextTurn();
     return runtime.createSession(model, { signal });
   }

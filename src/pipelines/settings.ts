@@ -63,6 +63,13 @@ export interface GenerateSettings {
   /** Stop the text encoder this many layers before its end (1 = all layers), as A1111 counts. */
   clipSkip?: number;
   /**
+   * Adapters (LoRA, LoHa, LoKr) for U-Net and text encoder. A change of a scale loads nothing; another set of them loads both
+   * networks anew. A prompt in A1111's syntax may name more of them: `<lora:name:0.8>`.
+   */
+  adapters?: readonly AdapterSetting[];
+  /** Where `<lora:name>` is looked for: `name.safetensors` there. Default "loras". */
+  adapterFolder?: string;
+  /**
    * A picture to start from instead of noise alone (`readPicture` reads one). Without width and height its own aspect ratio
    * is kept; with them it is scaled to cover them and cut around the middle.
    */
@@ -88,6 +95,13 @@ export interface GenerateSettings {
   /** Attach a small picture of x0 to each step event. */
   preview?: boolean;
   signal?: AbortSignal;
+}
+
+/** An adapter's .safetensors file, and how strongly it works. */
+export interface AdapterSetting {
+  readonly file: string;
+  /** 0 leaves the model as it is. Default 1. */
+  readonly scale?: number;
 }
 
 /** As {@link GenerateSettings}, with the picture to start from wherever it is. */
@@ -171,6 +185,8 @@ export interface ResolvedSettings {
   readonly strength?: number;
   /** Absent where there is no mask. */
   readonly maskBlur?: number;
+  /** Those of the settings; the prompt names its own. */
+  readonly adapters?: readonly { readonly name: string; readonly scale: number }[];
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly model: string;
   /** First ten hexadecimal digits of the U-Net file's SHA-256, as A1111 shows them; absent until known. */

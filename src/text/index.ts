@@ -9,6 +9,7 @@ export { createGpt2Tokenizer, type Gpt2Tokenizer, type Gpt2TokenizerOptions } fr
 export { type AttentionOptions, type Fragment, parseAttention } from "./prompt/attention.ts";
 export { type ChunkOptions, chunkPrompt, type WeightedRow } from "./prompt/chunks.ts";
 export { type PromptPart, parseComposition } from "./prompt/composition.ts";
+export { blankLoraTags, type LoraTag, loraTags } from "./prompt/lora-tags.ts";
 export { PromptError, type PromptPlace } from "./prompt/prompt-error.ts";
 export { type PromptStage, type ReadPart, type ReadPromptOptions, readPrompt } from "./prompt/read-prompt.ts";
 export {

@@ -52,7 +52,7 @@ describe.each(entries.map((entry) => [entry.checkpoint, entry.adapter!, entry] a
         toOnnx(lower(adapted, lowerings.cpu), (key) => stored.get(key) ?? own(key)),
       );
       for (const [key, at] of want) {
-        const scales = layers.size > 0 ? { [scaleName(0)]: float32([], [at]) } : {};
+        const scales = { [scaleName(0)]: float32([], [at]) };
         // The U-Net looks at words that the adapter changed too.
         const words = part === "unet" && { encoder_hidden_states: need(outputs, key.replace(".unet", ".text")) };
         const results = await session.run({ ...feeds, ...words, ...scales });

@@ -1,5 +1,6 @@
 import { type Fragment, parseAttention } from "./attention.ts";
 import { parseComposition } from "./composition.ts";
+import { blankLoraTags } from "./lora-tags.ts";
 import { parseSchedule, scheduleOf } from "./schedule.ts";
 
 /** What one part of a prompt says until a step, as words with their weights. */
@@ -31,7 +32,9 @@ export interface ReadPromptOptions {
  *
  * @throws PromptError naming the place of a number that makes no sense
  */
-export function readPrompt(prompt: string, { steps, composition = true, name }: ReadPromptOptions): ReadPart[] {
+export function readPrompt(typed: string, { steps, composition = true, name }: ReadPromptOptions): ReadPart[] {
+  // What a tag asks for is no word of the prompt.
+  const prompt = blankLoraTags(typed);
   const parts = composition ? parseComposition(prompt, name) : [{ text: prompt, weight: 1, at: 0 }];
   return parts.map(({ text: part, weight, at }) => {
     const known = new Map<string, readonly Fragment[]>();
