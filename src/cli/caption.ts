@@ -2,7 +2,7 @@ import { readPicture } from "../image/source.ts";
 import type { Caption, Captioner, CaptionSettings } from "../pipelines/captions.ts";
 import { InputError, randomSeed } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
-import { asUsage, oneLine } from "./errors.ts";
+import { asUsage, oneLine, remark } from "./errors.ts";
 import { jsonLine } from "./json.ts";
 import { rounded } from "./judge.ts";
 import type { JudgeOptions } from "./judge-options.ts";
@@ -33,7 +33,7 @@ export async function captionCommand(args: readonly string[], options: CaptionOp
   const only = paths.length === 1 ? await readPicture(paths[0]!) : undefined;
   const { count, temperature, maxLength, seed = randomSeed() } = options;
   const settings: CaptionSettings = { count, temperature, maxLength, seed, signal: cli.signal };
-  const note = (line: string): void => void cli.stderr.write(`inkling: ${oneLine(line)}\n`);
+  const note = (line: string): void => remark(cli, line);
   let told = 0;
   await withCaptioner(options, cli, note, async (captioner) => {
     await asUsage(() => captioner.check(settings));

@@ -1,6 +1,6 @@
 import progress from "cli-progress";
 import type { Cli } from "./cli.ts";
-import { oneLine } from "./errors.ts";
+import { remark } from "./errors.ts";
 import { timeLeft } from "./progress.ts";
 
 /** Tells how far along a list of things is. */
@@ -16,12 +16,12 @@ export interface Counter {
 const LINE_EVERY = 10;
 
 /** A bar on a terminal, else a line now and then; with `quiet` remarks alone. */
-export function createCounter({ stderr, env }: Cli, what: string, { quiet = false } = {}): Counter {
+export function createCounter(cli: Cli, what: string, { quiet = false } = {}): Counter {
+  const { stderr, env } = cli;
   const held: string[] = [];
   let bar: progress.SingleBar | undefined;
   let last = Date.now();
   const onTerminal = stderr.isTTY && env["TERM"] !== "dumb";
-  const say = (line: string): void => void stderr.write(`inkling: ${oneLine(line)}\n`);
   return {
     update(done, total, secondsLeft) {
       if (quiet) return;
@@ -34,11 +34,11 @@ export function createCounter({ stderr, env }: Cli, what: string, { quiet = fals
         stderr.write(`${what} ${done}/${total}, ${text}\n`);
       }
     },
-    note: (line) => (bar ? void held.push(line) : say(line)),
+    note: (line) => (bar ? void held.push(line) : remark(cli, line)),
     end() {
       bar?.stop();
       bar = undefined;
-      for (const line of held.splice(0)) say(line);
+      for (const line of held.splice(0)) remark(cli, line);
     },
   };
 }

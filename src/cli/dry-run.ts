@@ -1,7 +1,8 @@
 import type { Plan } from "../pipelines/plan.ts";
 import { type Cli, write } from "./cli.ts";
-import { asUsage, oneLine } from "./errors.ts";
+import { asUsage, oneLine, remark } from "./errors.ts";
 import { goalLine, spaced } from "./goal.ts";
+import { jsonLine } from "./json.ts";
 import type { DrawingOptions } from "./options.ts";
 import { deviceOf, type Wish } from "./settings.ts";
 import { table } from "./table.ts";
@@ -29,9 +30,9 @@ export async function dryRun(
   if (options.json) {
     const writer = goal && Object.keys(goal.writer).length > 0 ? { writer: goal.writer } : {};
     const told: Told = { settings, ...writer, notes: lines };
-    return write(cli.stdout, `${JSON.stringify(told)}\n`);
+    return write(cli.stdout, jsonLine(told));
   }
-  if (!options.quiet) for (const line of lines) cli.stderr.write(`inkling: ${oneLine(line)}\n`);
+  if (!options.quiet) for (const line of lines) remark(cli, line);
   const { width, height, ...others } = settings;
   const rows = Object.entries({ ...others, size: `${width}×${height}` })
     .filter(([, value]) => value !== undefined && value !== "")

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { InputError } from "../tensor/index.ts";
+import { wholeWords } from "../text/whole-words.ts";
 import { type Cli, Stopped } from "./cli.ts";
 
 /** One phrase that takes the place of another. */
@@ -15,10 +16,7 @@ export interface Replacement {
  * @throws InputError where the phrase does not occur
  */
 export function replaced(words: string, { from, to }: Replacement): string {
-  const literal = from.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\s+/g, "\\s+");
-  const inWord = "[\\p{L}\\p{N}]";
-  // Only what begins or ends with a letter could be a part of a longer word.
-  const phrase = new RegExp(`(?<!${inWord}(?=${inWord}))${literal}(?!(?<=${inWord})${inWord})`, "giu");
+  const phrase = wholeWords(from);
   if (!phrase.test(words)) {
     throw new InputError(`"${from}" cannot be replaced: it does not occur in "${words}".`);
   }

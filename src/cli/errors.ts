@@ -33,9 +33,14 @@ export function report(error: unknown, cli: Pick<Cli, "signal" | "stderr" | "env
   const expected = error instanceof InputError || error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);
   const hint = expected || cli.env["INKLING_DEBUG"] ? "" : " (INKLING_DEBUG=1 shows where)";
-  cli.stderr.write(`inkling: ${oneLine(message)}${hint}\n`);
+  remark(cli, message + hint);
   if (cli.env["INKLING_DEBUG"] && error instanceof Error) cli.stderr.write(`${error.stack}\n${causes(error)}`);
   return error instanceof UsageError ? 2 : 1;
+}
+
+/** A remark: a line of its own on stderr. */
+export function remark({ stderr }: Pick<Cli, "stderr">, line: string): void {
+  stderr.write(`inkling: ${oneLine(line)}\n`);
 }
 
 /** File names and prompts may hold anything: line breaks and escape sequences must not reach the terminal. */

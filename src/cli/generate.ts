@@ -1,4 +1,4 @@
-import { nearest } from "../hub/nearest.ts";
+import { didYouMean } from "../hub/nearest.ts";
 import { encodePicture, loadEncoder, type PictureFormat } from "../image/encode.ts";
 import { writeInfotext } from "../image/infotext.ts";
 import { extraFields } from "../pipelines/infotext-extra.ts";
@@ -101,8 +101,7 @@ export async function previewOf(
   const wanted = preview === true ? "auto" : String(preview);
   const known = ["auto", ...previewKinds, "off"];
   if (!known.includes(wanted)) {
-    const near = nearest(wanted, known);
-    const hint = near ? ` (Did you mean ${near}?)` : "";
+    const hint = didYouMean(wanted, known);
     throw new UsageError(
       `there is no preview "${wanted}"${hint}: ${known.join(", ")}. A prompt stands before --preview.`,
     );

@@ -7,7 +7,7 @@ import { modelHash } from "../pipelines/model-hash.ts";
 import { sizeOf } from "../tensor/index.ts";
 import { type ModelPart, openCheckpoint, openModelPart } from "../weights/index.ts";
 import { type Cli, write } from "./cli.ts";
-import { oneLine } from "./errors.ts";
+import { oneLine, remark } from "./errors.ts";
 import { jsonLine } from "./json.ts";
 import { table } from "./table.ts";
 
@@ -44,7 +44,7 @@ async function isPicture(path: string): Promise<boolean> {
 async function pictureReport(path: string, cli: Cli): Promise<Report> {
   const bytes = await readPictureFile(path);
   const { format, infotext, notes } = readMetadata(bytes, path);
-  for (const note of notes) cli.stderr.write(`inkling: ${oneLine(note)}\n`);
+  for (const note of notes) remark(cli, note);
   // Decoding it tells whether the file is whole.
   const { width, height } = await decodePicture(bytes, path);
   const head = [["picture", `${path}: ${format.toUpperCase()}, ${width}×${height}`]];
@@ -76,7 +76,7 @@ async function modelReport(name: string, config: string | undefined, cli: Cli): 
       `${kind}: ${parameters.toLocaleString("en")} parameters, ${dtypes.join(", ")}, ${(bytes / 1e6).toFixed(1)} MB`,
     ]),
   ];
-  for (const note of notes) cli.stderr.write(`inkling: ${oneLine(note)}\n`);
+  for (const note of notes) remark(cli, note);
   return { data, text: table(rows.map(([key, value]) => [oneLine(key!), oneLine(value!)])) };
 }
 

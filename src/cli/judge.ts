@@ -1,6 +1,6 @@
 import type { Clip } from "../pipelines/clip.ts";
 import type { Cli } from "./cli.ts";
-import { oneLine, UsageError } from "./errors.ts";
+import { remark, UsageError } from "./errors.ts";
 import type { JudgeOptions } from "./judge-options.ts";
 import { deviceOf } from "./settings.ts";
 
@@ -9,7 +9,7 @@ export async function withClip<T>(
   options: JudgeOptions,
   cli: Cli,
   work: (clip: Clip) => Promise<T>,
-  onNote: (line: string) => void = (line) => void cli.stderr.write(`inkling: ${oneLine(line)}\n`),
+  onNote: (line: string) => void = (line) => remark(cli, line),
 ): Promise<T> {
   const { engine, env, signal } = cli;
   const { threads } = options;

@@ -1,7 +1,5 @@
+import type { Drawn } from "../pipelines/best-of.ts";
 import type { BestEvent, ImageEvent, ScoreEvent } from "../pipelines/events.ts";
-
-/** A picture that may be saved later, without its numbers in float32, four times as large. */
-export type Drawn = Omit<ImageEvent, "pixels">;
 
 export interface Keeping {
   /** Candidates for each picture. */

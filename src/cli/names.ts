@@ -1,4 +1,4 @@
-import { nearest } from "../hub/nearest.ts";
+import { didYouMean } from "../hub/nearest.ts";
 import type { GenerateSettings } from "../pipelines/settings.ts";
 import { InputError } from "../tensor/index.ts";
 import { UsageError } from "./errors.ts";
@@ -25,11 +25,8 @@ function check(
     find(name);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const near = nearest(
-      name,
-      all.flatMap((entry) => [entry.name, ...entry.aliases]),
-    );
-    const hint = near ? ` (Did you mean "${near}"?)` : "";
+    const names = all.flatMap((entry) => [entry.name, ...entry.aliases]);
+    const hint = didYouMean(name, names, (near) => `"${near}"`);
     throw new UsageError(`there is no ${kind} "${name}"${hint}; \`inkling samplers\` lists them`, { cause: error });
   }
 }

@@ -1,12 +1,12 @@
 import { basename } from "node:path";
-import { nearest } from "../hub/nearest.ts";
+import { didYouMean } from "../hub/nearest.ts";
 import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
 import type { Config } from "../pipelines/config.ts";
 import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
 import type { GenerateSettings, Goal, GoalSettings } from "../pipelines/settings.ts";
 import type { Device } from "../runtime/runtime.ts";
-import { InputError } from "../tensor/index.ts";
+import { defined, InputError } from "../tensor/index.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { Cli } from "./cli.ts";
 import { findConfig } from "./config.ts";
@@ -70,13 +70,12 @@ export async function wishOf(
     adapterFolder: options.loraFolder,
     ...(await startOf(options, taken)),
   };
-  const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const { schedulerConfig, tiling, promptSyntax, emphasis } = taken ?? {};
   const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis };
   const suiting = await whatSuits(said, options.sampler ?? goal?.settings.sampler);
   for (const key of Object.keys(goal?.settings ?? {})) delete suiting[key as keyof GoalSettings];
   if (!taken && goal?.settings.negativePrompt === undefined) suiting.negativePrompt = defaults.negative;
-  const settings: GenerateSettings = { ...suiting, ...flags, prompt };
+  const settings: GenerateSettings = { ...suiting, ...defined(given), prompt };
   if (goal) settings.goal = goal;
   else if (taken?.goal && options.goal === undefined) settings.goal = goalInName(taken.goal);
   settings.wildcards = await wildcardsOf(words, options, onNote);
@@ -153,6 +152,5 @@ export async function deviceOf(name: string | undefined): Promise<Device | "auto
   const all = ["auto", ...devices] as const;
   const known = all.find((device) => device === name);
   if (known) return known;
-  const near = nearest(name, all);
-  throw new UsageError(`there is no device "${name}"${near ? ` (Did you mean ${near}?)` : ""}: ${all.join(", ")}`);
+  throw new UsageError(`there is no device "${name}"${didYouMean(name, all)}: ${all.join(", ")}`);
 }

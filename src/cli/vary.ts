@@ -3,7 +3,7 @@ import { readMetadata, readPictureFile } from "../image/read.ts";
 import { withCaptioner } from "./caption.ts";
 import { type Cli, write } from "./cli.ts";
 import { added, askFor, canAsk, type Replacement, replaced } from "./edit.ts";
-import { oneLine, UsageError } from "./errors.ts";
+import { oneLine, remark, UsageError } from "./errors.ts";
 import { type FoundWords, type GenerateOptions, generate } from "./generate.ts";
 import { jsonLine } from "./json.ts";
 
@@ -69,7 +69,7 @@ async function wordsOf(
   if (words.length > 0) return { source: "given", text: words.join(" ") };
   const own = options.describe ? undefined : await ownPrompt(path);
   if (own) return { source: "prompt", text: own };
-  const note = (line: string): void => void (options.quiet || cli.stderr.write(`inkling: ${oneLine(line)}\n`));
+  const note = (line: string): void => void (options.quiet || remark(cli, line));
   const [caption] = await withCaptioner(options, cli, note, (captioner) =>
     captioner.caption(path, { signal: cli.signal }),
   );

@@ -3,10 +3,10 @@ import { parseBanList } from "../pipelines/ban-list.ts";
 import type { PromptWriterOptions } from "../pipelines/prompt-writer.ts";
 import type { Goal } from "../pipelines/settings.ts";
 import type { PromptEvent, WriteEvents, WriteSettings, WritingDoneEvent } from "../pipelines/writing.ts";
-import { InputError, randomSeed } from "../tensor/index.ts";
+import { defined, InputError, randomSeed } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
 import { type ConfigOptions, findConfig } from "./config.ts";
-import { asUsage, oneLine, UsageError } from "./errors.ts";
+import { asUsage, oneLine, remark, UsageError } from "./errors.ts";
 import { goalAsked } from "./goal.ts";
 import { jsonLine } from "./json.ts";
 import { deviceOf } from "./settings.ts";
@@ -27,7 +27,7 @@ export interface WriteOptions extends WritingOptions, ConfigOptions {
 /** Writes prompts: each goes to stdout as soon as it is finished, remarks to stderr. */
 export async function writePromptLines(words: readonly string[], options: WriteOptions, cli: Cli): Promise<void> {
   const { json, quiet } = options;
-  const say = (line: string): void => void (quiet || cli.stderr.write(`inkling: ${oneLine(line)}\n`));
+  const say = (line: string): void => void (quiet || remark(cli, line));
   const file = await findConfig(options, cli);
   const { defaults = {} } = file.config;
   const settings: WriteSettings = {
@@ -76,8 +76,7 @@ export async function writingSettings(
   const { ban, count, maxLength, temperature, topK, topP, repetitionPenalty, wholeWords, candidates } = options;
   const list = ban === undefined ? undefined : parseBanList(await readBanList(ban));
   const given = { count, maxLength, temperature, topK, topP, repetitionPenalty, wholeWords, candidates, ban: list };
-  const flags = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const settings: WriteSettings = { ...goal?.writer, ...flags };
+  const settings: WriteSettings = { ...goal?.writer, ...defined(given) };
   if (candidates !== undefined && candidates < (settings.count ?? 1)) {
     throw new UsageError(`--candidates ${candidates} are fewer than the ${settings.count} prompts to be kept of them`);
   }

@@ -11,6 +11,12 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best && best.far <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
 }
 
+/** " (Did you mean x?)" where a candidate is that near, else nothing; `shown` writes it as it is meant to be typed. */
+export function didYouMean(word: string, candidates: Iterable<string>, shown = (near: string): string => near): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? "" : ` (Did you mean ${shown(near)}?)`;
+}
+
 /** Whether two words consist of the same letters, in any order. */
 export function sameLetters(a: string, b: string): boolean {
   const sorted = (text: string): string => [...text.toLowerCase()].sort().join("");

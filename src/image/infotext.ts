@@ -1,3 +1,4 @@
+import { defined } from "../tensor/index.ts";
 import { parseFields, quoteField } from "./infotext-fields.ts";
 
 /**
@@ -146,7 +147,7 @@ function fieldSettings(fields: ReadonlyMap<string, string>): InfotextSettings {
     model: fields.get("Model"),
     modelHash: fields.get("Model hash"),
   };
-  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+  return defined(found);
 }
 
 function samplerAndSchedule(sampler: string | undefined, schedule: string | undefined): InfotextSettings {

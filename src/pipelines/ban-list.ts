@@ -1,4 +1,4 @@
-import type { Gpt2Tokenizer } from "../text/index.ts";
+import { type Gpt2Tokenizer, wholeWords } from "../text/index.ts";
 
 /** What must not be written. */
 export interface Ban {
@@ -35,13 +35,4 @@ function casings(phrase: string): string[] {
   const lower = phrase.toLowerCase();
   const capital = (text: string) => text.replace(/^\P{L}*\p{L}/u, (start) => start.toUpperCase());
   return [phrase, lower, phrase.toUpperCase(), capital(lower), lower.split(" ").map(capital).join(" ")];
-}
-
-/** Its edges count as the edges of words only where they are letters or digits: ", 8k" may follow anything. */
-function wholeWords(phrase: string): RegExp {
-  const escaped = phrase.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&").replaceAll(" ", "\\s+");
-  const letter = "[\\p{L}\\p{N}]";
-  const before = /^[\p{L}\p{N}]/u.test(phrase) ? `(?<!${letter})` : "";
-  const after = /[\p{L}\p{N}]$/u.test(phrase) ? `(?!${letter})` : "";
-  return new RegExp(before + escaped + after, "giu");
 }

@@ -1,5 +1,5 @@
 import { type Clip, clipScore } from "./clip.ts";
-import type { GenerateEvent, ScoreEvent } from "./events.ts";
+import type { GenerateEvent, ImageEvent, ScoreEvent } from "./events.ts";
 import type { ResolvedSettings } from "./settings.ts";
 import { plainWords } from "./words.ts";
 
@@ -9,6 +9,9 @@ export interface Judging {
   readonly of: number;
   readonly signal?: AbortSignal;
 }
+
+/** A picture that may be kept, without its pixels in float32, four times as large. */
+export type Drawn = Omit<ImageEvent, "pixels">;
 
 /**
  * Judges every picture of a run by the prompt, `of` at a time: after each picture its score, after the last candidate

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { nearest } from "../hub/nearest.ts";
+import { didYouMean } from "../hub/nearest.ts";
 import { InputError } from "../tensor/index.ts";
 import { NO_GOAL } from "./goals.ts";
 import { limits } from "./limits.ts";
@@ -108,6 +108,5 @@ function unknownKey(key: string, path: readonly PropertyKey[]): string {
     top,
   );
   const keys = Object.keys(there?.properties ?? {}).filter((each) => !each.startsWith("$"));
-  const near = nearest(key, keys);
-  return `there is no key "${key}"${near ? ` (Did you mean ${near}?)` : ""}: ${keys.join(", ")}`;
+  return `there is no key "${key}"${didYouMean(key, keys)}: ${keys.join(", ")}`;
 }

@@ -1,3 +1,4 @@
+import { defined } from "../tensor/index.ts";
 import type { ModelDefaults } from "./defaults.ts";
 import { goalOf } from "./goal.ts";
 import type { GenerateSettings, Goal, GoalSettings } from "./settings.ts";
@@ -30,7 +31,7 @@ const WALK = ["steps", "guidance", "guidanceRescale", "guidanceInterval", "sampl
 export function fitGoal(asked: GenerateSettings, model: Fit): Fitted {
   if (asked.goal === undefined) return { settings: asked, goal: undefined, note: undefined };
   const goal = typeof asked.goal === "string" ? goalOf(asked.goal) : asked.goal;
-  const explicit = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  const explicit = defined(asked);
   const open = leftOpen(goal.settings, asked);
   const fitted: GoalSettings = { ...open };
   const changes = [fitSize(fitted, model), fitWalk(fitted, model)].filter((change) => change !== undefined);
@@ -41,7 +42,7 @@ export function fitGoal(asked: GenerateSettings, model: Fit): Fitted {
 
 /** What of a goal the settings leave open. A sampler brings its own schedule, a picture to start from its size. */
 function leftOpen(settings: Readonly<GoalSettings>, asked: GenerateSettings): GoalSettings {
-  const taken = new Set<string>(Object.keys(asked).filter((key) => asked[key as keyof GenerateSettings] !== undefined));
+  const taken = new Set<string>(Object.keys(defined(asked)));
   if (taken.has("sampler")) for (const key of ["schedule", "eta"]) taken.add(key);
   if (taken.has("init") || taken.has("image")) for (const key of ["width", "height"]) taken.add(key);
   return Object.fromEntries(Object.entries(settings).filter(([key]) => !taken.has(key)));

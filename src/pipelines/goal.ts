@@ -1,4 +1,4 @@
-import { nearest } from "../hub/nearest.ts";
+import { didYouMean } from "../hub/nearest.ts";
 import { InputError } from "../tensor/index.ts";
 import type { Config } from "./config.ts";
 import { GOALS } from "./goals.ts";
@@ -50,9 +50,6 @@ function find(name: string, sources: GoalSources, extending: readonly string[]):
 
 function unknown(name: string, sources: GoalSources, extender: string | undefined): InputError {
   const names = goalNames(sources);
-  const near = nearest(name, names);
   const which = extender === undefined ? "" : `, which ${extender} extends`;
-  return new InputError(
-    `There is no goal "${name}"${which}${near ? ` (Did you mean ${near}?)` : ""}: ${names.join(", ")}.`,
-  );
+  return new InputError(`There is no goal "${name}"${which}${didYouMean(name, names)}: ${names.join(", ")}.`);
 }

@@ -14,9 +14,9 @@ import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "..
 import { findNonFinite } from "../weights/index.ts";
 import { openAdapters } from "./adapters.ts";
 import type { InitPicture } from "./beginning.ts";
-import { judged } from "./best-of.ts";
+import { type Drawn, judged } from "./best-of.ts";
 import { openClip } from "./clip.ts";
-import type { BestEvent, GenerateEvent, ImageEvent } from "./events.ts";
+import type { BestEvent, GenerateEvent } from "./events.ts";
 import { type FactsOptions, modelFacts } from "./facts.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
@@ -226,9 +226,6 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
   };
   return inkling;
 }
-
-/** As long as nobody needs its pixels in float32, four times as large. */
-type Drawn = Omit<ImageEvent, "pixels">;
 
 /** What was not painted on a transparent mask stays. */
 const MASK: ReadOptions = { background: "black" };

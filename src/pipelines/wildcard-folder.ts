@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { nearest } from "../hub/nearest.ts";
+import { didYouMean } from "../hub/nearest.ts";
 import { InputError } from "../tensor/index.ts";
 import type { Wildcards } from "../text/index.ts";
 import { readText, statOrUndefined } from "../weights/files.ts";
@@ -31,8 +31,7 @@ export function wildcardFolder(folder: string): Wildcards {
     async read(name) {
       const known = await names();
       if (known.includes(name)) return readText(join(folder, `${name}${EXTENSION}`), LIMIT);
-      const near = nearest(name, known);
-      const hint = near ? ` (Did you mean __${near}__?)` : "";
+      const hint = didYouMean(name, known, (near) => `__${near}__`);
       throw new InputError(`There is no wildcard __${name}__${hint}: ${folder} has no ${name}${EXTENSION}.`);
     },
   };

@@ -1,3 +1,4 @@
+export * from "./defined.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
 export * from "./expf.ts";

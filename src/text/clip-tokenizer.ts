@@ -1,3 +1,4 @@
+import { defined } from "../tensor/index.ts";
 import { type BpeFiles, createBpe } from "./bpe.ts";
 import { textOf } from "./bytes.ts";
 import { CLIP_DEFAULTS, cutter, groupTokens, type TokenizerConfig } from "./special-tokens.ts";
@@ -48,7 +49,7 @@ const NAMES = new Map(["startoftext", "endoftext"].map((name) => [`<|${name}|>`,
 export function createClipTokenizer(options: ClipTokenizerOptions): ClipTokenizer {
   const { bosToken, eosToken, unkToken, padToken, addedTokens, maxLength } = {
     ...CLIP_DEFAULTS,
-    ...definedIn(options),
+    ...defined(options),
   };
   const bpe = createBpe({
     merges: options.merges,
@@ -118,9 +119,4 @@ function strip(text: string): string {
   while (start < end && isSpace(text[start]!)) start++;
   while (start < end && isSpace(text[end - 1]!)) end--;
   return text.slice(start, end);
-}
-
-/** The options that are given, so that an undefined one does not hide its default. */
-function definedIn(options: Partial<TokenizerConfig>): Partial<TokenizerConfig> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

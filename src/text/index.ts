@@ -34,3 +34,4 @@ export {
   type TokenizerConfig,
   type TokenizerConfigFiles,
 } from "./special-tokens.ts";
+export { literally, wholeWords } from "./whole-words.ts";

@@ -1,3 +1,5 @@
+import { literally } from "./whole-words.ts";
+
 /** A token that is looked for in a text before its words are split. */
 export interface SpecialToken {
   content: string;
@@ -102,9 +104,7 @@ export function groupTokens(tokens: readonly SpecialToken[]): { raw: string[]; n
 export function cutter(tokens: readonly string[]): (text: string) => string[] {
   if (tokens.length === 0) return (text) => [text];
   // Where two tokens match at one place, the longer one is taken.
-  const escaped = tokens
-    .toSorted((a, b) => b.length - a.length)
-    .map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
+  const escaped = tokens.toSorted((a, b) => b.length - a.length).map(literally);
   const pattern = new RegExp(`(${escaped.join("|")})`, "u");
   return (text) => text.split(pattern);
 }
