@@ -2,7 +2,7 @@
  * How closely the embedded model's pictures agree with their prompts at each guidance scale: held-out combinations of
  * attributes (bench/guidance-prompts.json), each drawn from one seed at every scale, and judged.
  *
- *   node bench/guidance.mjs FOLDER [--plot FILE.svg] [SCALE …]  (after npm run build; 1 2 3 4 6 8 12 where none are given)
+ *   node bench/guidance.mjs FOLDER [--plot FILE.png] [SCALE …]  (after npm run build; 1 2 3 4 6 8 12 where none are given)
  *
  * Draws into FOLDER/<scale>/<prompt>.png what is not there yet, so that an interrupted run goes on; then judges. Colours of
  * hair, background and things are right where, of all sentences that differ from the prompt in that colour alone, CLIP finds
@@ -11,16 +11,16 @@
  * they are there.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { load, openCaptioner, openClip } from "../dist/index.js";
-import { linePlot } from "./line-plot.mjs";
+import { writeLinePlot } from "./line-plot.mjs";
 
 const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { plot: { type: "string" } } });
 const [folder, ...given] = positionals;
 if (!folder) {
-  console.error("Usage: node bench/guidance.mjs FOLDER [--plot FILE.svg] [SCALE …]");
+  console.error("Usage: node bench/guidance.mjs FOLDER [--plot FILE.png] [SCALE …]");
   process.exit(2);
 }
 const scales = given.length > 0 ? given.map(Number) : [1, 2, 3, 4, 6, 8, 12];
@@ -45,19 +45,18 @@ for (const { scale, right } of table) {
     [scale, ...Object.keys(ATTRIBUTES).map((name) => `${Math.round(100 * share(right[name]))} %`)].join("\t"),
   );
 }
-if (options.plot) await writeFile(options.plot, plot());
+if (options.plot) await plot(options.plot);
 
 /** A line for each attribute; a short dash at the right where pictures of known truth come to. */
-function plot() {
+async function plot(path) {
   const points = table.flatMap(({ scale, right }) =>
     Object.entries(ATTRIBUTES).map(([name, label]) => ({ x: scale, y: 100 * share(right[name]), line: label })),
   );
-  return linePlot({
+  await writeLinePlot(path, {
     points: points.filter(({ x }) => x !== "truth"),
     marks: points.filter(({ x }) => x === "truth"),
     x: "guidance scale",
     y: "named right, % of pictures",
-    markLabel: "judge on pictures of known truth",
   });
 }
 

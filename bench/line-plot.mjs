@@ -1,13 +1,14 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import sharp from "sharp";
 
 /**
- * Lines over numbers as the text of an SVG file.
+ * Lines over numbers, drawn into a PNG.
  *
  * @param points `{ x, y, line }`, a line for each `line`
  * @param marks `{ y, line }`: a dash at the right, to compare a line with
  */
-export function linePlot({ points, marks = [], x, y, markLabel = "" }) {
+export async function writeLinePlot(path, { points, marks = [], x, y }) {
   const { document } = parseHTML("<html><body></body></html>");
   const right = Math.max(...points.map((point) => point.x));
   const dash = marks.flatMap(({ y, line }) => [1.03, 1.08].map((at) => ({ x: at * right, y, line })));
@@ -21,7 +22,6 @@ export function linePlot({ points, marks = [], x, y, markLabel = "" }) {
     x: { label: x, domain: [0, 1.08 * right] },
     y: { label: y, domain: [0, 100], grid: true },
     color: { scheme: "Observable10" },
-    caption: markLabel && `Dash at the right: ${markLabel}.`,
     marks: [
       Plot.line(points, { x: "x", y: "y", stroke: "line", strokeWidth: 2 }),
       Plot.dot(points, { x: "x", y: "y", fill: "line", r: 3 }),
@@ -29,9 +29,8 @@ export function linePlot({ points, marks = [], x, y, markLabel = "" }) {
       Plot.text(dodged(last), { x: 1.1 * right, y: "y", text: "line", fill: "line", textAnchor: "start", dx: 12 }),
     ],
   });
-  const drawing = svg.tagName.toLowerCase() === "svg" ? svg : svg.querySelector("svg");
-  drawing.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  return `${drawing.outerHTML}\n`;
+  svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  await sharp(Buffer.from(svg.outerHTML), { density: 144 }).flatten({ background: "white" }).png().toFile(path);
 }
 
 /** Labels at the ends of their lines, far enough apart to be read. */
