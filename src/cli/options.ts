@@ -1,9 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
 import { type Emphasis, emphases } from "../pipelines/emphasis.ts";
-import { ADAPTER_SCALE, limits, MAX_AREA } from "../pipelines/limits.ts";
-import type { AdapterSetting } from "../pipelines/settings.ts";
-import { type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
+import { limits, MAX_AREA } from "../pipelines/limits.ts";
+import { type AdapterSetting, type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
 
@@ -28,9 +27,9 @@ export interface DrawingOptions extends ConfigOptions {
   readonly seed?: number | "random";
   readonly rng?: "cpu" | "cuda";
   readonly clipSkip?: number;
-  /** A picture to start from, and what of it may change. */
   readonly lora?: readonly AdapterSetting[];
   readonly loraFolder?: string;
+  /** A picture to start from, and what of it may change. */
   readonly init?: string;
   readonly mask?: string;
   readonly strength?: number;
@@ -217,7 +216,7 @@ export function format(text: string): PictureFormat {
 /** Collects `--lora file[:scale]`. */
 function adapter(text: string, before: readonly AdapterSetting[] = []): AdapterSetting[] {
   const found = parseAdapter(text);
-  const [low, high] = ADAPTER_SCALE;
+  const [low, high] = limits.adapterScale;
   if (found.scale !== undefined && !(found.scale >= low && found.scale <= high)) {
     throw new InvalidArgumentError(`Its scale is a number from ${low} to ${high}.`);
   }

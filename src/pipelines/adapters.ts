@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { nearest } from "../hub/index.ts";
+import { didYouMean } from "../hub/nearest.ts";
 import { adaptableLayers, clipText, clipTextConfig, unet, unetConfig } from "../models/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { loraTags } from "../text/index.ts";
@@ -62,9 +62,8 @@ async function findFile(name: string, folder: string, known: readonly string[]):
   const inside = !/[/\\]|^\.+$/.test(name);
   const file = join(folder, `${name}.safetensors`);
   if (inside && (await stat(file).catch(() => undefined))) return file;
-  const near = nearest(name, known);
   throw new InputError(
-    `The prompt asks for the adapter "${name}", and ${folder} holds no ${name}.safetensors${near ? ` (Did you mean ${near}?)` : ""}. ` +
+    `The prompt asks for the adapter "${name}", and ${folder} holds no ${name}.safetensors${didYouMean(name, known)}. ` +
       "Put it there, or name its file in the settings (--lora).",
   );
 }

@@ -9,6 +9,8 @@ export const limits = {
   guidance: [-100, 100],
   guidanceRescale: [0, 1],
   eta: [0, 1],
+  /** How strongly an adapter works. */
+  adapterScale: [-100, 100],
   strength: [0, 1],
   maskBlur: [0, 64],
   seed: [-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
@@ -19,9 +21,6 @@ export const limits = {
   /** Pixels of a side. */
   side: [1, 4096],
 } as const satisfies Record<string, Range>;
-
-/** The least and the greatest scale of an adapter. */
-export const ADAPTER_SCALE = [-100, 100] as const;
 
 /** Pixels of a whole picture that this program will try to hold in memory. */
 export const MAX_AREA = 2048 * 2048;

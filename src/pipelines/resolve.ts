@@ -6,7 +6,7 @@ import type { ModelDefaults } from "./defaults.ts";
 import { emphases } from "./emphasis.ts";
 import { fitGoal } from "./fit-goal.ts";
 import { fittedSize } from "./init-picture.ts";
-import { ADAPTER_SCALE, limits, MAX_AREA, real, whole } from "./limits.ts";
+import { limits, MAX_AREA, real, whole } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
 import { type GenerateSettings, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
 import { checkPrompts, plainWords } from "./words.ts";
@@ -76,7 +76,7 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     ...(asked.adapters?.length && {
       adapters: asked.adapters.map(({ file, scale = 1 }) => ({
         name: adapterName(file),
-        scale: real("The scale of an adapter", scale, ADAPTER_SCALE),
+        scale: real("The scale of an adapter", scale, limits.adapterScale),
       })),
     }),
     schedulerConfig: asked.schedulerConfig,
