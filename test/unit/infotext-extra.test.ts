@@ -64,7 +64,9 @@ test("a saved picture carries all that it depends on", async () => {
     )) {
       for (const value of [low - 1, high + 1].map((v) => (Math.abs(v) > 2 ** 53 - 1 ? 2 * v : v))) {
         const init = setting === "strength" ? { picture } : undefined;
-        expect(() => inkling.resolve({ ...small, init, [setting]: value }), setting).toThrow(InputError);
+        const wrong =
+          setting === "adapterScale" ? { adapters: [{ file: "a.safetensors", scale: value }] } : { [setting]: value };
+        expect(() => inkling.resolve({ ...small, init, ...wrong }), setting).toThrow(InputError);
       }
     }
     expect(() => inkling.resolve({ ...small, width: limits.side[1] + 8 })).toThrow(InputError);
