@@ -181,10 +181,9 @@ describe("dream", () => {
 it("ends at once with Ctrl-C", async () => {
   const running = start(["write", "a castle", "-c", "2000", "--seed", "1"], work);
   await running.until("a castle");
-  const before = performance.now();
   running.interrupt();
   const done = await running.finished;
   expect(done.code).toBe(130);
   expect(done.said).toEqual(["inkling: interrupted"]);
-  expect(performance.now() - before).toBeLessThan(3000);
+  expect(done.stdout.trimEnd().split("\n").length).toBeLessThan(1000);
 });
