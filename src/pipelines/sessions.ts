@@ -96,23 +96,24 @@ export function createSessions(
     return runtime.createSession(model, { signal });
   }
 
-  async function opened(network: Network, signal?: AbortSignal): Promise<Session> {
+  /** Asks a network's session in the very turn in which it is known to be there: a run of another size may take its place. */
+  async function ask<T>(
+    network: Network,
+    question: (session: Session) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     let session = await open(network, signal);
-    // Between here and there a run of another size may have taken its place.
     while (session.ended) session = await open(network, signal);
-    return session;
+    return question(session);
   }
 
   return {
     async open(network, signal) {
       await open(network, signal);
     },
-    async run(network, feeds, signal) {
-      return (await opened(network, signal)).run(feeds, { signal });
-    },
-    async runKeeping(network, keep, feeds, signal) {
-      return (await opened(network, signal)).runKeeping(keep, feeds, { signal });
-    },
+    run: (network, feeds, signal) => ask(network, (session) => session.run(feeds, { signal }), signal),
+    runKeeping: (network, keep, feeds, signal) =>
+      ask(network, (session) => session.runKeeping(keep, feeds, { signal }), signal),
     async finite(found, { name, part: { weights } }) {
       if (await allFinite(found as Tensor<"float32">)) return found as Tensor<"float32">;
       const where = weights.describe();
