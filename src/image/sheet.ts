@@ -1,4 +1,4 @@
-import { type DrawnText, drawText } from "./caption.ts";
+import { type DrawnText, drawText } from "./draw-text.ts";
 import { loadEncoder } from "./encode.ts";
 import type { Picture } from "./picture.ts";
 

@@ -2,8 +2,8 @@
 import type { AdapterLayer, Product } from "../configs/index.ts";
 import {
   add,
-  type ConvAttributes,
   conv2d,
+  convAttributes,
   copyInto,
   type Dim,
   Graph,
@@ -100,7 +100,7 @@ function loraBranch(
     const low = linear(x, parameter("down", down, [rank, ...rest]));
     return linear(mul(low, strength), parameter("up", up, [features!, rank]));
   }
-  const { strides, pads } = node.attributes as unknown as ConvAttributes;
+  const { strides, pads } = convAttributes(node);
   const low = conv2d(x, parameter("down", down, [rank, ...rest]), undefined, { stride: strides[0], padding: pads });
   return conv2d(mul(low, strength), parameter("up", up, [features!, rank, 1, 1]), undefined, {});
 }
@@ -118,7 +118,7 @@ function weightBranch(change: Exclude<AdapterLayer, { kind: "lora" }>, branch: B
   }
   const delta = mul(reshape(product, shape), strength);
   if (node.op === "Linear") return linear(x, delta);
-  const { strides, pads } = node.attributes as unknown as ConvAttributes;
+  const { strides, pads } = convAttributes(node);
   return conv2d(x, delta, undefined, { stride: strides[0], padding: pads });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { drawText } from "../../src/image/caption.ts";
+import { drawText } from "../../src/image/draw-text.ts";
 import { contactSheet, type Picture, pictureForSheet } from "../../src/image/index.ts";
 
 const plain = (width: number, height: number, value: number): Picture => ({

@@ -1,5 +1,5 @@
 import {
-  type ConvAttributes,
+  convAttributes,
   convInputGradient,
   convWeightGradient,
   type Dim,
@@ -45,7 +45,7 @@ const linear: GradientRule = single((node, g, [wantsX, wantsWeight, wantsBias]) 
 
 const conv: GradientRule = single((node, g, [wantsX, wantsWeight, wantsBias]) => {
   const [x, weight] = node.inputs as [Value, Value];
-  const attributes = node.attributes as unknown as ConvAttributes;
+  const attributes = convAttributes(node);
   for (const axis of [2, 3]) fixed(x.shape, axis, `The gradient of "${node.name}"`);
   return [
     wantsX ? convInputGradient(g, weight, x.shape, attributes) : undefined,

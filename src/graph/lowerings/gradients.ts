@@ -3,8 +3,8 @@ import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit } from "../ops/emit.ts";
 import {
-  type ConvAttributes,
   concat,
+  convAttributes,
   expandAs,
   matmul,
   padImage,
@@ -17,7 +17,7 @@ import { type Dim, fixed } from "../shape.ts";
 
 /** The transposed convolution; what the stride left over of the input is filled up. */
 const convInputGradient: Lowering = (node, [upstream, weight]) => {
-  const { strides, pads, kernel_shape } = node.attributes as unknown as ConvAttributes;
+  const { strides, pads, kernel_shape } = convAttributes(node);
   const { shape } = node.outputs[0]!;
   const rest = [0, 1].map((i) => {
     const covered = (fixed(upstream!.shape, 2 + i, "Conv") - 1) * strides[i]! + kernel_shape[i]!;
@@ -36,7 +36,7 @@ const convInputGradient: Lowering = (node, [upstream, weight]) => {
  * picture. Written as a convolution it would take two to four times as long.
  */
 const convWeightGradient: Lowering = (node, [upstream, input]) => {
-  const { strides, pads, kernel_shape } = node.attributes as unknown as ConvAttributes;
+  const { strides, pads, kernel_shape } = convAttributes(node);
   const [batch, features, ...places] = upstream!.shape as [Dim, number, number, number];
   const { shape } = node.outputs[0]!;
   const channels = shape[1] as number;

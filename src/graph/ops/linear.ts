@@ -1,4 +1,4 @@
-import type { Value } from "../graph.ts";
+import type { Node, Value } from "../graph.ts";
 import { broadcast, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
 import { at, emit } from "./emit.ts";
 
@@ -73,6 +73,11 @@ export interface ConvAttributes {
   /** [top, left, bottom, right] */
   readonly pads: readonly [number, number, number, number];
   readonly kernel_shape: readonly [number, number];
+}
+
+/** Those of a node that `conv2d` made, or the gradient of one. */
+export function convAttributes({ attributes }: Node): ConvAttributes {
+  return attributes as unknown as ConvAttributes;
 }
 
 /** The gradient of a convolution's input [B, C, H, W], from that of its output and its weight. */
