@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { type FileHandle, link, mkdir, open, realpath, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { InputError } from "../tensor/index.ts";
 
 export interface SaveOptions {
@@ -119,7 +119,24 @@ export async function checkFolder(folder: string, bytes: number): Promise<void> 
 
 /** Makes the folder and those above it where they are missing. */
 export async function makeFolder(folder: string): Promise<void> {
-  await attempt(folder, () => mkdir(folder, { recursive: true }));
+  await attempt(folder, () => makeEach(resolve(folder)));
+}
+
+/** Not mkdir's own `recursive`: where a folder cannot be made although the one above is there, as in /proc, that never ends. */
+async function makeEach(folder: string): Promise<void> {
+  try {
+    return await mkdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const there = await stat(folder).catch(() => undefined);
+    if (there?.isDirectory()) return;
+    if (code !== "ENOENT" || dirname(folder) === folder) throw error;
+  }
+  await makeEach(dirname(folder));
+  await mkdir(folder).catch(async (error: unknown) => {
+    // Another process made it meanwhile.
+    if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
+  });
 }
 
 async function kindOf(path: string): Promise<"nothing" | "file" | "folder" | "device"> {

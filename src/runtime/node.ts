@@ -18,6 +18,8 @@ const BLOCKED_LAYOUT_LIMIT = 2 ** 30;
  * the inference process and short tests use it directly; everything else goes through process.ts.
  */
 export function createNodeRuntime({ device, threads, strict = false }: RuntimeOptions): Runtime {
+  // Else it keeps a number for this machine in the cache folder and reports what is run on it to its maker.
+  process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   // Required, not imported: the library is CommonJS and takes 100 ms to load, which only the inference process pays.
   const ort: Ort = createRequire(import.meta.url)("onnxruntime-node");
   const open = new Set<Session>();

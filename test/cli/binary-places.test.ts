@@ -39,6 +39,12 @@ describe("places that cannot be written: exit code 1 before anything is drawn", 
     expect(done.stderr).toMatch(/permission denied|read-only disk/);
   });
 
+  it.skipIf(process.platform !== "linux")("a folder that can never be made", async () => {
+    const done = await run([...quick, "-o", "/proc/house/"], work);
+    expect(done.code).toBe(1);
+    expectOneMessage(done, "/proc/house/ cannot be written");
+  });
+
   it("a disk that has no room for all of them", async ({ skip }) => {
     // At most 10,000 pictures can be asked for, and some disks hold them.
     const [largest, most] = [3 * 2048 * 2048, 10_000];
@@ -53,6 +59,13 @@ describe("places that cannot be written: exit code 1 before anything is drawn", 
     expectOneMessage(done, folder, "Make room");
     expect(readdirSync(folder)).toEqual(before);
   });
+});
+
+it("drawing leaves nothing but the picture: no number for this machine, nothing to be sent", async () => {
+  const done = await run(quick, work);
+  expect(done.code, done.stderr).toBe(0);
+  const left = readdirSync(join(work.cwd, ".."), { recursive: true }).map(String);
+  expect(left.filter((path) => /onnxruntime|deviceid|DeveloperTools/i.test(path))).toEqual([]);
 });
 
 function freeBytes(folder: string): number {

@@ -95,6 +95,22 @@ describe("saveBytes", () => {
   });
 });
 
+describe("a missing folder", () => {
+  it("is made with those above it, also twice at once", async () => {
+    const deep = join(folder, "a", "b", "c");
+    await Promise.all([makeFolder(deep), makeFolder(`${deep}/`)]);
+    await makeFolder(deep);
+    expect((await lstat(deep)).isDirectory()).toBe(true);
+  });
+
+  it("is refused where a file has its name or stands in the way", async () => {
+    const file = join(folder, "file");
+    await saveBytes(file, bytes);
+    await expectRefused(makeFolder(file), file, "exists already");
+    await expectRefused(makeFolder(join(file, "b")), file, "is a file, not a folder");
+  });
+});
+
 describe("an unwritable folder", () => {
   it("is told before and while writing", async () => {
     const closed = join(folder, "closed");
