@@ -96,8 +96,9 @@ export function layOver({ picture, shown }: InitPicture, pixels: Tensor<"float32
 export function stepsSkipped(steps: number, strength: number): number {
   const taken = Math.min(Math.floor(steps * strength), steps);
   if (taken >= 1) return steps - taken;
+  const least = Math.ceil(10_000 / steps) / 10_000;
   throw new InputError(
-    `At strength ${strength} none of ${steps} steps is left: take more steps or a strength of at least ${1 / steps}.`,
+    `At strength ${strength} none of ${steps} steps is left: take more steps or a strength of at least ${least}.`,
   );
 }
 
