@@ -1,4 +1,5 @@
-import { expandAll, hasWildcards, type Wildcards } from "../text/index.ts";
+import { InputError } from "../tensor/index.ts";
+import { expandAll, hasWildcards, loraTags, type Wildcards } from "../text/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
 /** What one picture of several is drawn from, where wildcards make them differ. */
@@ -10,9 +11,11 @@ export type PicturePrompts = Pick<
 /**
  * The prompts of each picture, its wildcards chosen by its own seed (that of the first plus its number, also where one
  * generator draws the noise of all); undefined where there are none to choose.
+ *
+ * @throws InputError where a wildcard brings an adapter, which is the same for all pictures
  */
 export async function picturePrompts(
-  { prompt, negativePrompt, seed, count }: ResolvedSettings,
+  { prompt, negativePrompt, promptSyntax, seed, count }: ResolvedSettings,
   wildcards: Wildcards,
 ): Promise<PicturePrompts[] | undefined> {
   if (!hasWildcards(prompt) && !hasWildcards(negativePrompt)) return undefined;
@@ -25,6 +28,9 @@ export async function picturePrompts(
       ],
       { ...wildcards, seed: seed + picture },
     );
+    if (promptSyntax !== "plain" && loraTags(drawn!).length > loraTags(prompt).length) {
+      throw new InputError("A wildcard brings an adapter (<lora:…>): name it in the prompt itself, or with --lora.");
+    }
     pictures.push({
       prompt: drawn!,
       negativePrompt: negative!,

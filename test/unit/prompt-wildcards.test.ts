@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { wildcardFolder } from "../../src/pipelines/index.ts";
+import { type ResolvedSettings, wildcardFolder } from "../../src/pipelines/index.ts";
+import { picturePrompts } from "../../src/pipelines/picture-prompts.ts";
 import { CpuGenerator, InputError } from "../../src/tensor/index.ts";
 import { expandWildcards, hasWildcards, PromptError } from "../../src/text/index.ts";
 
@@ -97,4 +98,16 @@ describe("refuses", () => {
   test("a folder that is not there", async () => {
     await expect(wildcardFolder(join(folder, "none")).names()).rejects.toThrow(/no folder of wildcards at .*none/);
   });
+});
+
+test("a wildcard that brings an adapter is refused, one beside an adapter is not", async () => {
+  const wildcards = { names: async () => ["style"], read: async () => "ink <lora:ink:0.5>\n" };
+  const settings = { negativePrompt: "", promptSyntax: "a1111", seed: 1, count: 1 } as ResolvedSettings;
+  const draw = (more: Partial<ResolvedSettings>, from = wildcards) => picturePrompts({ ...settings, ...more }, from);
+  await expect(draw({ prompt: "a cat, __style__" })).rejects.toThrow(/A wildcard brings an adapter .*--lora/);
+  const words = "a cat, ink <lora:ink:0.5>";
+  expect(await draw({ prompt: "a cat, __style__", promptSyntax: "plain" })).toMatchObject([{ prompt: words }]);
+  const harmless = { ...wildcards, read: async () => "ink\n" };
+  const beside = await draw({ prompt: "a cat, __style__ <lora:ink:0.5>" }, harmless);
+  expect(beside).toMatchObject([{ prompt: words }]);
 });
