@@ -15,7 +15,7 @@ import { type Destination, destinationOf } from "./output.ts";
 import type { Reporter } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
 import { deviceOf, type Wish, wishOf } from "./settings.ts";
-import { each, fewerNote, writingSettings } from "./write.ts";
+import { candidatesNote, each, fewerNote, writingSettings } from "./write.ts";
 import type { WritingOptions } from "./writing-options.ts";
 
 export interface DreamOptions extends WritingOptions, Omit<GenerateOptions, "count"> {
@@ -172,6 +172,8 @@ async function writePrompts(
       reporter.prompt(prompt, settings.count ?? 1);
     });
     settings.signal?.throwIfAborted();
+    const unjudged = candidatesNote(settings);
+    if (unjudged) reporter.note(unjudged);
     const note = fewerNote(done, settings);
     if (prompts.length === 0) throw new InputError(note ?? "No prompt was written.");
     if (note) reporter.note(note);

@@ -56,8 +56,7 @@ export async function writePromptLines(words: readonly string[], options: WriteO
     });
     cli.signal.throwIfAborted();
     if (scores.length > 0 && !json && !cli.stdout.isTTY) say(`closeness to the beginning ${scores.join(", ")}`);
-    const note = fewerNote(done, settings);
-    if (note) say(note);
+    for (const note of [candidatesNote(settings), fewerNote(done, settings)]) if (note) say(note);
     if (options.seed === undefined && settings.temperature !== 0) say(`seed ${settings.seed}`);
   } finally {
     await writer.close();
@@ -100,6 +99,12 @@ function lineOf({ text, score }: Pick<PromptEvent, "text" | "score">, terminal =
   return score === undefined || !terminal ? oneLine(text) : `${score.toFixed(2).padStart(5)}  ${oneLine(text)}`;
 }
 
+/** Why candidates are not looked at, where they are not. */
+export function candidatesNote({ candidates, beginning = "" }: WriteSettings): string | undefined {
+  if (candidates === undefined || beginning.trim() !== "") return undefined;
+  return "--candidates are compared with the beginning, and there is none: no more are written than are asked for.";
+}
+
 /** Why there are fewer prompts than were asked for. */
 export function fewerNote(
   { asked, written, drawn, duplicates, banned }: WritingDoneEvent,
@@ -117,8 +122,9 @@ export function fewerNote(
 
 async function readBanList(path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
   } catch (error) {
+    if (error instanceof TypeError) throw new InputError(`The ban list ${path} is not UTF-8 text.`, { cause: error });
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
     throw new InputError(`The ban list ${path} cannot be read: ${reason}.`, { cause: error });

@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../image/index.ts";
 import { type Checkpoint, hashFiles, type WeightStore } from "../weights/index.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -49,7 +50,7 @@ async function readHashes(path: string | undefined): Promise<Record<string, unkn
 
 /** The cache is a convenience: whoever cannot write it hashes again next time. */
 async function writeHashes(folder: string, path: string, hashes: Record<string, unknown>): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const temporary = `${path}.${process.pid}`;
   await writeFile(temporary, JSON.stringify(hashes));
   await rename(temporary, path);

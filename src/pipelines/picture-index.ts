@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { formatOfName, type Picture, readPicture } from "../image/index.ts";
+import { formatOfName, makeFolder, type Picture, readPicture } from "../image/index.ts";
 import { float32, InputError, toFloat32 } from "../tensor/index.ts";
 import { readSafetensors, readTensor, writeSafetensors } from "../weights/index.ts";
 import { type Clip, cosine, type Embedding } from "./clip.ts";
@@ -171,7 +171,7 @@ async function openCache(clip: Clip, folder: string, env: NonNullable<IndexOptio
       });
       const embeddings = float32([known.size, clip.dimension], rows);
       try {
-        await mkdir(inside, { recursive: true });
+        await makeFolder(inside);
         await writeSafetensors(path, { embeddings }, { pictures: JSON.stringify([...known.keys()]) });
       } catch {}
     },

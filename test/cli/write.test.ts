@@ -98,6 +98,20 @@ describe("the model that comes along", () => {
     expectOneMessage(refused, "4bit", "float32", "8bit");
   });
 
+  it("says that candidates without a beginning are compared with nothing", async () => {
+    const done = await run(["write", "--candidates", "3", "--seed", "1", "--json"], work);
+    expect(done.code, done.stderr).toBe(0);
+    expect(linesOf(done.stdout)).toHaveLength(1);
+    expect(done.said).toEqual([expect.stringContaining("--candidates are compared with the beginning")]);
+  });
+
+  it("refuses a ban list that is no text", async () => {
+    writeFileSync(work.path("ban.txt"), Buffer.from([0xff, 0xfe, 0x41, 0x00]));
+    const done = await run(["write", "a castle", "--ban", "ban.txt"], work);
+    expect(done.code).toBe(1);
+    expectOneMessage(done, "ban.txt is not UTF-8 text");
+  });
+
   it("writes nothing that is banned, and tells the seed that it took", async () => {
     writeFileSync(work.path("ban.txt"), "background # too many of them\nA castle on\n");
     const done = await run(["write", "a castle", "-c", "12", "--ban", "ban.txt"], work);
