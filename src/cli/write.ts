@@ -96,7 +96,7 @@ export async function each(
 
 /** A prompt as a line; on a terminal its score, if it has one, stands before it. */
 function lineOf({ text, score }: Pick<PromptEvent, "text" | "score">, terminal = false): string {
-  return score === undefined || !terminal ? oneLine(text) : `${score.toFixed(2).padStart(5)}  ${oneLine(text)}`;
+  return score === undefined || !terminal ? oneLine(text) : `${score.toFixed(2).padStart(6)}  ${oneLine(text)}`;
 }
 
 /** Why candidates are not looked at, where they are not. */

@@ -5,6 +5,7 @@ import { adaptableLayers, clipText, clipTextConfig, unet, unetConfig } from "../
 import { InputError } from "../tensor/index.ts";
 import { loraTags } from "../text/index.ts";
 import { type Checkpoint, openAdapter } from "../weights/index.ts";
+import { limits, real } from "./limits.ts";
 import type { AppliedAdapter } from "./networks.ts";
 import { adapterName } from "./resolve.ts";
 import type { GenerateSettings } from "./settings.ts";
@@ -30,6 +31,7 @@ export async function openAdapters(
   const tags = promptSyntax === "plain" ? [] : loraTags(prompt);
   for (const { name, unet, text } of tags) {
     const file = wanted.get(name)?.file ?? (await findFile(name, adapterFolder, [...wanted.keys()]));
+    for (const scale of [unet, text]) real("The scale of an adapter", scale, limits.adapterScale);
     wanted.set(name, { file, unet, text });
   }
   if (wanted.size === 0) return [];

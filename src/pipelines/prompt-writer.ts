@@ -79,9 +79,9 @@ function closeness(
 ): Writer["score"] {
   let opening: Promise<Clip> | undefined;
   return async (beginning, texts, signal) => {
-    const { cosine, openClip } = await import("./clip.ts");
+    const { clipScore, openClip } = await import("./clip.ts");
     opening ??= openClip(name, options);
     const [first, ...others] = await (await opening).embedTexts([beginning, ...texts], { signal });
-    return others.map((other: Embedding) => cosine(first!, other));
+    return others.map((other: Embedding) => clipScore(first!, other));
   };
 }

@@ -80,7 +80,7 @@ export interface WrittenPrompt {
   readonly steered?: true;
   /** The geometric mean of the probabilities of the tokens that were written. */
   readonly probability: number;
-  /** Cosine of the angle between the beginning's and the prompt's CLIP embeddings, where that was asked for. */
+  /** 100 times the cosine of the beginning's and the prompt's CLIP embeddings, as `clipScore`, where that was asked for. */
   readonly score?: number;
 }
 
