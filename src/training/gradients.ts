@@ -1,6 +1,6 @@
 import { backward } from "../autograd/index.ts";
-import { add, concat, copyInto, expandAs, Graph, mul, reduceSum, reshape, slice, type Value } from "../graph/index.ts";
-import { float32, sizeOf } from "../tensor/index.ts";
+import { add, concat, copyInto, Graph, mul, reduceSum, reshape, slice, type Value, zerosLike } from "../graph/index.ts";
+import { sizeOf } from "../tensor/index.ts";
 import type { Packing } from "./packing.ts";
 
 /**
@@ -27,8 +27,7 @@ export function gradientGraph(loss: Graph, { parameters, chunks }: Packing): Gra
     const parts = parameters.flatMap(({ name, shape, chunk }) => {
       if (chunk !== k) return [];
       const value = values.get(name)!;
-      const none = () => expandAs(g.constant(float32([], [0])), value);
-      return [reshape(gradients.get(value) ?? none(), [sizeOf(shape)])];
+      return [reshape(gradients.get(value) ?? zerosLike(value), [sizeOf(shape)])];
     });
     return parts.length === 1 ? parts[0]! : concat(parts, 0);
   });

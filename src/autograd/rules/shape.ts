@@ -1,6 +1,5 @@
 import {
   concat,
-  expandAs,
   fixed,
   gatherGradient,
   pad,
@@ -11,8 +10,8 @@ import {
   split,
   transpose,
   type Value,
+  zerosLike,
 } from "../../graph/index.ts";
-import { float32 } from "../../tensor/index.ts";
 import { type GradientRule, integersOf, single } from "../rule.ts";
 
 const concatenated: GradientRule = single((node, g) => {
@@ -27,7 +26,7 @@ const concatenated: GradientRule = single((node, g) => {
 /** A piece that nobody used gives zeros. */
 const pieces: GradientRule = (node, upstream) => [
   concat(
-    node.outputs.map((piece, i) => upstream[i] ?? expandAs(piece.graph.constant(float32([], [0])), piece)),
+    node.outputs.map((piece, i) => upstream[i] ?? zerosLike(piece)),
     node.attributes["axis"] as number,
   ),
 ];

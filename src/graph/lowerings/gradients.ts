@@ -5,13 +5,13 @@ import { emit } from "../ops/emit.ts";
 import {
   concat,
   convAttributes,
-  expandAs,
   matmul,
   padImage,
   reduceSum,
   reshape,
   slice,
   transpose,
+  zerosLike,
 } from "../ops/index.ts";
 import { type Dim, fixed } from "../shape.ts";
 
@@ -64,8 +64,7 @@ const gatherGradient: Lowering = (node, [upstream, ids]) => {
 };
 
 const pickGradient: Lowering = (node, [upstream, ids, input]) => {
-  const zeros = expandAs(input!.graph.constant(float32([], [0])), input!);
-  return emit("ScatterElements", [zeros, ids, upstream], node.outputs[0]!, { axis: -1 });
+  return emit("ScatterElements", [zerosLike(input!), ids, upstream], node.outputs[0]!, { axis: -1 });
 };
 
 /** Along each axis a product with the matrix that says which places were copied from where. */

@@ -1,8 +1,20 @@
-import { float32 } from "../../tensor/index.ts";
-import type { Graph, Value } from "../graph.ts";
+import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit, integers } from "../ops/emit.ts";
-import { add, concat, matmul, mul, reshape, slice, softmax, split, splitHeads, sub, transpose } from "../ops/index.ts";
+import {
+  add,
+  causalMask,
+  concat,
+  matmul,
+  mul,
+  reshape,
+  slice,
+  softmax,
+  split,
+  splitHeads,
+  sub,
+  transpose,
+} from "../ops/index.ts";
 import { common, groupNorm, instanceNorm } from "./common.ts";
 
 /** The one epsilon that the runtime is ever told. */
@@ -39,7 +51,7 @@ const attention: Lowering = (node, [query, key, value]) => {
   const look = (queries: Value, first: number): Value => {
     const scores = matmul(splitHeads(mul(queries, scale), heads), keys);
     const seen = causal
-      ? add(scores, pastOnly(scores.graph, first, scores.shape[2] as number, words as number))
+      ? add(scores, causalMask(scores.graph, scores.shape[2] as number, words as number, first))
       : scores;
     const found = transpose(matmul(softmax(seen), values), [0, 2, 1, 3]);
     return reshape(found, [shape[0]!, queries.shape[1]!, shape[2]!]);
@@ -54,14 +66,6 @@ const attention: Lowering = (node, [query, key, value]) => {
     1,
   );
 };
-
-/** What is added to scores so that tokens `first`… see themselves and those before: [rows, words]. */
-function pastOnly(graph: Graph, first: number, rows: number, words: number): Value {
-  const mask = Float32Array.from({ length: rows * words }, (_, i) =>
-    i % words > first + Math.floor(i / words) ? -3.4e38 : 0,
-  );
-  return graph.constant(float32([rows, words], mask));
-}
 
 /**
  * The runtime's convolution mixes up channels when their number divides by three but not by four, three itself aside

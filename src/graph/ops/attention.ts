@@ -1,6 +1,7 @@
-import type { TensorType, Value } from "../graph.ts";
+import { float32 } from "../../tensor/index.ts";
+import type { Graph, TensorType, Value } from "../graph.ts";
 import { type Dim, fixed, ShapeError, showShape } from "../shape.ts";
-import { mul } from "./elementwise.ts";
+import { add, mul } from "./elementwise.ts";
 import { at, emit, emitAll } from "./emit.ts";
 import { matmul } from "./linear.ts";
 import { softmax } from "./normalization.ts";
@@ -78,9 +79,22 @@ export function joinHeads(x: Value): Value {
   return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * width]);
 }
 
-/** Who looks where: softmax(q kᵀ / √d) as [B, heads, T, S]; what an attention map is drawn from. */
-export function attentionProbabilities(query: Value, key: Value, heads: number): Value {
+/**
+ * Who looks where: softmax(q kᵀ / √d + mask) as [B, heads, T, S]; what an attention map is drawn from.
+ *
+ * @param mask added to the scores, [T, S]. Default: none
+ */
+export function attentionProbabilities(query: Value, key: Value, heads: number, mask?: Value): Value {
   const width = fixed(query.shape, -1, at("Attention", query)) / heads;
-  const scores = matmul(splitHeads(query, heads), transpose(splitHeads(key, heads), [0, 1, 3, 2]));
-  return softmax(mul(scores, 1 / Math.sqrt(width)));
+  const products = matmul(splitHeads(query, heads), transpose(splitHeads(key, heads), [0, 1, 3, 2]));
+  const scores = mul(products, 1 / Math.sqrt(width));
+  return softmax(mask ? add(scores, mask) : scores);
+}
+
+/** What is added to scores so that tokens `first`… see themselves and those before: [tokens, seen]. */
+export function causalMask(graph: Graph, tokens: number, seen: number, first = 0): Value {
+  const mask = Float32Array.from({ length: tokens * seen }, (_, i) =>
+    i % seen > first + Math.floor(i / seen) ? -3.4e38 : 0,
+  );
+  return graph.constant(float32([tokens, seen], mask));
 }

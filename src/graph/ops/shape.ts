@@ -1,4 +1,4 @@
-import { int64 } from "../../tensor/index.ts";
+import { float32, int64 } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import { broadcast, type Dim, factors, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
 import { at, emit, emitAll, integers } from "./emit.ts";
@@ -36,6 +36,11 @@ export function transpose(x: Value, perm: readonly number[]): Value {
 export function expandAs(x: Value, like: Value): Value {
   const shape = emit("Shape", [like], { dtype: "int64", shape: [like.shape.length] });
   return emit("Expand", [x, shape], { dtype: x.dtype, shape: broadcast(x.shape, like.shape, at("Expand", x)) });
+}
+
+/** Zeros of the shape of `like`, which may have named dimensions. */
+export function zerosLike(like: Value): Value {
+  return expandAs(like.graph.constant(float32([], [0])), like);
 }
 
 /**
