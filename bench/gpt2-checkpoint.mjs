@@ -6,6 +6,7 @@ import { createWriteStream } from "node:fs";
 import { copyFile, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { safetensorsHeader } from "./safetensors-header.mjs";
 
 /** Channels, layers and heads of the published sizes (Radford et al. 2019, table 2). */
 export const SIZES = {
@@ -53,17 +54,7 @@ function shapes({ vocab_size: words, n_positions: places, n_embd: c, n_layer: la
 }
 
 async function* bytesOf(tensors) {
-  const header = {};
-  let offset = 0;
-  for (const [name, shape] of tensors) {
-    const bytes = 4 * shape.reduce((a, b) => a * b, 1);
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + bytes] };
-    offset += bytes;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  yield Buffer.concat([length, json]);
+  yield safetensorsHeader(tensors, "F32", 4).bytes;
   const uniform = mulberry32(1);
   for (const [name, shape] of tensors) {
     let left = shape.reduce((a, b) => a * b, 1);

@@ -9,6 +9,7 @@ import { createWriteStream } from "node:fs";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { float32ToFloat16 } from "../dist/tensor/index.js";
+import { safetensorsHeader } from "./safetensors-header.mjs";
 
 const [folder, model = "sd21-base"] = process.argv.slice(2);
 const models = {
@@ -43,22 +44,12 @@ async function writePart(table, part, file) {
   const { config, tensors } = await readTable(table);
   await mkdir(join(folder, part), { recursive: true });
   await writeFile(join(folder, part, "config.json"), JSON.stringify(config, null, 2));
-  const header = {};
-  let offset = 0;
-  for (const [name, shape] of Object.entries(tensors)) {
-    const bytes = 2 * shape.reduce((a, b) => a * b, 1);
-    header[name] = { dtype: "F16", shape, data_offsets: [offset, offset + bytes] };
-    offset += bytes;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
+  const { bytes: header, size } = safetensorsHeader(Object.entries(tensors), "F16", 2);
   const out = createWriteStream(join(folder, part, file));
   const write = async (bytes) => {
     if (!out.write(bytes)) await once(out, "drain");
   };
-  await write(length);
-  await write(json);
+  await write(header);
   for (const [name, shape] of Object.entries(tensors)) {
     const block = Buffer.from(blockFor(name, shape).buffer);
     let at = shape.length > 1 ? 2 * Math.floor((Math.random() * block.length) / 2) : 0;
@@ -71,7 +62,7 @@ async function writePart(table, part, file) {
   }
   out.end();
   await once(out, "finish");
-  console.log(`${part}: ${(offset / 1e9).toFixed(2)} GB`);
+  console.log(`${part}: ${(size / 1e9).toFixed(2)} GB`);
 }
 
 await writePart(parts.unet, "unet", "diffusion_pytorch_model.safetensors");
