@@ -20,6 +20,7 @@ export interface DrawingOptions extends ConfigOptions {
   readonly guidance?: number;
   readonly guidanceRescale?: number;
   readonly guidanceInterval?: readonly [number, number];
+  readonly ngms?: number;
   readonly sampler?: string;
   readonly schedule?: string;
   readonly eta?: number;
@@ -80,7 +81,12 @@ export function addDrawingOptions(
       integer("It is", 1, 100),
     )
     .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(...limits.guidanceRescale))
-    .option("--guidance-interval <from,to>", "guide only in this part of the walk, within 0,1", interval)
+    .option("--guidance-interval <from:to>", "guide only in this part of the steps, such as 0:0.7", interval)
+    .option(
+      "--ngms <sigma>",
+      "below this noise level guide in every second call alone (A1111's negative guidance minimum sigma)",
+      number(...limits.ngms),
+    )
     .addOption(
       new Option(
         "--prompt-syntax <name>",
@@ -201,7 +207,7 @@ function interval(text: string): [number, number] {
     .map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
   if (more.length === 0 && from !== undefined && to !== undefined && from >= 0 && to >= from && to <= 1)
     return [from, to];
-  throw new InvalidArgumentError("Write two parts of the walk, from 0 to 1, such as 0.2,0.8.");
+  throw new InvalidArgumentError("Write two shares of the steps, from 0 to 1, such as 0.2:0.8.");
 }
 
 /** A picture format by its name or one of its extensions. */

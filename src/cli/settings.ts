@@ -60,6 +60,7 @@ export async function wishOf(
     guidance: options.guidance,
     guidanceRescale: options.guidanceRescale,
     guidanceInterval: options.guidanceInterval,
+    ngms: options.ngms,
     sampler: options.sampler,
     schedule: options.schedule,
     eta: options.eta,

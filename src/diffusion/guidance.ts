@@ -32,10 +32,24 @@ export function rescaleGuidance(guided: Float32Array, cond: Float32Array, amount
   return out;
 }
 
+/** Steps of a walk, counted from 0: those from `first` on and before `end`. */
+export interface StepRange {
+  readonly first: number;
+  readonly end: number;
+}
+
 /**
- * Whether guidance works at this point of the walk: only where from ≤ progress ≤ to (Kynkäänniemi et al. 2024), each a
- * part 0–1 of the walk. Outside, the prompt alone is used.
+ * The steps in which guidance works (Kynkäänniemi et al. 2024): from ⌊from · steps⌋ on and before ⌊to · steps⌋, as
+ * diffusers' guiders take their `start` and `stop`. Elsewhere the prompt alone is used.
  */
-export function guidanceApplies(progress: number, [from, to]: readonly [number, number] = [0, 1]): boolean {
-  return progress >= from && progress <= to;
+export function guidedSteps(steps: number, [from, to]: readonly [number, number] = [0, 1]): StepRange {
+  return { first: Math.floor(from * steps), end: Math.floor(to * steps) };
+}
+
+/**
+ * Whether guidance rests in a call, counted from 0: in every second one while the noise level is below `least`. A1111's
+ * "negative guidance minimum sigma" (NGMS); 0 is never.
+ */
+export function guidanceRests(call: number, sigma: number, least: number): boolean {
+  return call % 2 === 1 && sigma < least;
 }

@@ -9,9 +9,9 @@ import type { Estimate, Question, Walker } from "./sampler.ts";
 
 /**
  * The network as sampling sees it: its raw prediction (after guidance) for an input `x` that is already scaled, at
- * timestep `t`, which may be fractional.
+ * timestep `t`, which may be fractional; `sigma` is the noise level √((1 − ᾱ)/ᾱ) there.
  */
-export type Predict = (x: Float32Array, t: number) => Promise<Float32Array>;
+export type Predict = (x: Float32Array, t: number, sigma: number) => Promise<Float32Array>;
 
 /** One network call and what the sampler made of it. */
 export interface WalkStep {
@@ -109,8 +109,8 @@ async function* run(denoiser: Denoiser, walker: Walker, predict: Predict): Async
   let turn = walker.next();
   for (let call = 0; !turn.done; call++) {
     const { x, level, step } = turn.value;
-    const timestep = denoiser.timestepOf(level);
-    const prediction = await predict(denoiser.scaleInput(x, level), timestep);
+    const [timestep, sigma] = [denoiser.timestepOf(level), ratioOf(level)];
+    const prediction = await predict(denoiser.scaleInput(x, level), timestep, sigma);
     if (prediction.length !== x.length) {
       throw new RangeError(
         `The network answered call ${call} with ${prediction.length} numbers for ${x.length} latents.`,
@@ -119,6 +119,6 @@ async function* run(denoiser: Denoiser, walker: Walker, predict: Predict): Async
     const estimate = { ...denoiser.interpret(prediction, x, level), prediction };
     turn = walker.next(estimate);
     const after = turn.done ? { latents: turn.value } : { latents: turn.value.x, level: turn.value.level };
-    yield { call, step, timestep, sigma: ratioOf(level), ...after, prediction, x0: estimate.x0 };
+    yield { call, step, timestep, sigma, ...after, prediction, x0: estimate.x0 };
   }
 }

@@ -16,6 +16,7 @@ export interface InfotextSettings {
   guidance?: number;
   guidanceRescale?: number;
   guidanceInterval?: readonly [number, number];
+  ngms?: number;
   sampler?: string;
   schedule?: string;
   eta?: number;
@@ -77,6 +78,7 @@ function settingsFields(s: InfotextSettings): Record<string, string | number | u
     RNG: s.rng && { cpu: "CPU", cuda: "NV" }[s.rng],
     [/ddim/i.test(s.sampler ?? "") ? "Eta DDIM" : "Eta"]: s.eta,
     "CFG Rescale": s.guidanceRescale || undefined,
+    NGMS: s.ngms || undefined,
     "Guidance interval": from === 0 && to === 1 ? undefined : `${from} to ${to}`,
   };
 }
@@ -139,6 +141,7 @@ function fieldSettings(fields: ReadonlyMap<string, string>): InfotextSettings {
     guidance: number("CFG scale"),
     guidanceRescale: number("CFG Rescale"),
     guidanceInterval: interval(fields),
+    ngms: number("NGMS"),
     ...samplerAndSchedule(fields.get("Sampler"), fields.get("Schedule type")),
     eta: number("Eta") ?? number("Eta DDIM"),
     seed: integer("Seed"),

@@ -19,7 +19,8 @@ const settings = z.strictObject({
   guidanceInterval: z
     .tuple([real([0, 1]), real([0, 1])])
     .optional()
-    .describe("Guide only in this part of the walk"),
+    .describe("Guide only in this part of the steps"),
+  ngms: real(limits.ngms).optional().describe("Below this noise level guide only in every second call"),
   sampler: text.optional().describe("A name of `inkling samplers`"),
   schedule: text.optional().describe("A noise schedule of `inkling samplers`"),
   eta: real(limits.eta).optional().describe("Fresh noise in DDIM and the ancestral samplers"),

@@ -20,7 +20,16 @@ export interface Fitted {
 }
 
 /** What belongs to the walk of a model that was distilled to few steps, and ruins its pictures when changed. */
-const WALK = ["steps", "guidance", "guidanceRescale", "guidanceInterval", "sampler", "schedule", "eta"] as const;
+const WALK = [
+  "steps",
+  "guidance",
+  "guidanceRescale",
+  "guidanceInterval",
+  "ngms",
+  "sampler",
+  "schedule",
+  "eta",
+] as const;
 
 /**
  * Puts a goal's settings under what was asked for. What would ruin this model's pictures is left to the model: a size

@@ -1,4 +1,4 @@
-import { combine, guidanceApplies, guidanceShares, rescaleGuidance } from "../diffusion/index.ts";
+import { combine, guidanceShares, rescaleGuidance } from "../diffusion/index.ts";
 import { float32, joined, type Tensor } from "../tensor/index.ts";
 import type { Networks } from "./networks.ts";
 import type { ResolvedSettings } from "./settings.ts";
@@ -15,28 +15,23 @@ export interface Look {
   readonly told: Told;
   /** Where the guidance is an input of the network, its embedding. */
   readonly timestepCond?: Float32Array;
-  /** How much of the walk lies behind, 0–1. */
-  readonly progress: number;
+  /** Whether the prompt is compared with the negative one; where it is not, it goes alone. */
+  readonly guided: boolean;
 }
 
 /**
  * The network's prediction under classifier-free guidance, of a composition where the prompt is one. Embeddings of one
  * length go through it as one batch, the unconditional one first, others by themselves; what has no share in the sum is
- * not computed: at scale 1, and outside the guidance interval, the prompt goes alone, and nothing of it is left at 0.
+ * not computed: at scale 1, and in calls without guidance, the prompt goes alone, and nothing of it is left at 0.
  */
 export async function guidedPrediction(
   look: Look,
-  {
-    guidance,
-    guidanceInterval,
-    guidanceRescale,
-  }: Pick<ResolvedSettings, "guidance" | "guidanceInterval" | "guidanceRescale">,
+  { guidance, guidanceRescale }: Pick<ResolvedSettings, "guidance" | "guidanceRescale">,
   networks: Networks,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const { told, timestepCond, progress } = look;
-  const guided = !timestepCond && guidanceApplies(progress, guidanceInterval);
-  const scale = guided ? guidance : 1;
+  const { told, timestepCond, guided } = look;
+  const scale = guided && !timestepCond ? guidance : 1;
   const weights = told.parts.map(({ weight }) => weight);
   const shares = guidanceShares(weights, scale);
   const rescale = scale === 1 ? 0 : guidanceRescale;

@@ -112,7 +112,7 @@ export interface ReadExtra {
 /** Ours first, then those of A1111 and its extensions. */
 const LOST = [
   ...["Adapters", "VAE", "Config", "Variant", "Noise"],
-  ...["Hires upscale", "Variation seed", "ENSD", "Lora hashes", "TI hashes"],
+  ...["Skip Early CFG", "NGMS all steps", "Hires upscale", "Variation seed", "ENSD", "Lora hashes", "TI hashes"],
 ];
 
 /** The counterpart of {@link extraFields}. What makes no sense is left out. */

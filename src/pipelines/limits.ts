@@ -8,6 +8,8 @@ export const limits = {
   steps: [1, 1000],
   guidance: [-100, 100],
   guidanceRescale: [0, 1],
+  /** A noise level: the greatest that A1111's own slider has is 15, and no schedule's is beyond 1000. */
+  ngms: [0, 1000],
   eta: [0, 1],
   /** How strongly an adapter works. */
   adapterScale: [-100, 100],

@@ -1,3 +1,4 @@
+import { stepsSkipped } from "./beginning.ts";
 import { fitGoal } from "./fit-goal.ts";
 import type { ModelFacts } from "./resolve.ts";
 import type { GenerateSettings, ResolvedSettings, Size } from "./settings.ts";
@@ -30,7 +31,9 @@ export function remarks(asked: GenerateSettings, settings: ResolvedSettings, fac
       `A guidance as high as ${guidance} over-processes: contrast hardens, and in few steps colours burn out. A guidance rescale of 0.7 (--guidance-rescale 0.7) softens that.`,
     );
   }
-  if (negativePrompt && !looksAtNegative(settings, distilled))
+  const { strength } = settings;
+  const steps = settings.steps - (strength === undefined ? 0 : stepsSkipped(settings.steps, strength));
+  if (negativePrompt && !looksAtNegative(settings, { distilled, steps }))
     lines.push("The negative prompt is not looked at: this guidance shows the U-Net the prompt alone.");
   if (tiling) lines.push("The picture is decoded in tiles: faint seams are possible.");
   if (prompt.trim() === "") lines.push("The prompt is empty: the picture follows nothing but the seed.");

@@ -62,6 +62,7 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     guidance: real("guidance", asked.guidance ?? defaults.guidance, limits.guidance),
     guidanceRescale: real("guidance rescale", asked.guidanceRescale ?? 0, limits.guidanceRescale),
     guidanceInterval: interval(asked.guidanceInterval ?? [0, 1]),
+    ngms: real("ngms", asked.ngms ?? 0, limits.ngms),
     sampler: asked.sampler ?? defaults.sampler ?? "",
     schedule: asked.schedule ?? (asked.sampler === undefined ? (defaults.schedule ?? "") : ""),
     eta: asked.eta === undefined ? undefined : real("eta", asked.eta, limits.eta),

@@ -32,8 +32,16 @@ export interface GenerateSettings {
   guidance?: number;
   /** Lin et al. 2023 §3.4, 0–1: how far the guided prediction is pulled back to the conditional one's spread. Default 0. */
   guidanceRescale?: number;
-  /** [from, to] as parts 0–1 of the walk: guidance works only inside (Kynkäänniemi et al. 2024). Default [0, 1]. */
+  /**
+   * [from, to] as shares 0–1 of the steps: guidance works only in these, in the others the prompt alone is looked at, which
+   * takes half as long (Kynkäänniemi et al. 2024). Default [0, 1].
+   */
   guidanceInterval?: readonly [number, number];
+  /**
+   * A1111's "negative guidance minimum sigma": below this noise level every second call looks at the prompt alone. Default
+   * 0, never.
+   */
+  ngms?: number;
   /** A diffusers class name or an A1111 sampler name; see `samplers`. Default: the checkpoint's scheduler_config. */
   sampler?: string;
   /** Noise schedule for A1111 sampler names ("karras", "exponential", …; see `schedules`). */
@@ -128,6 +136,7 @@ export type GoalSettings = Pick<
   | "guidance"
   | "guidanceRescale"
   | "guidanceInterval"
+  | "ngms"
   | "sampler"
   | "schedule"
   | "eta"
@@ -170,6 +179,7 @@ export interface ResolvedSettings {
   readonly guidance: number;
   readonly guidanceRescale: number;
   readonly guidanceInterval: readonly [number, number];
+  readonly ngms: number;
   readonly sampler: string;
   readonly schedule: string;
   readonly eta: number | undefined;

@@ -1,4 +1,11 @@
-import { brownianNoise, type DrawNoise, type Predict, type Walk } from "../diffusion/index.ts";
+import {
+  brownianNoise,
+  type DrawNoise,
+  guidanceRests,
+  guidedSteps,
+  type Predict,
+  type Walk,
+} from "../diffusion/index.ts";
 import { pictureFromPixels } from "../image/picture.ts";
 import { guidanceEmbedding } from "../models/index.ts";
 import { createGenerator, float32, inTurns, type NoiseSource, sizeOf, type Tensor } from "../tensor/index.ts";
@@ -43,7 +50,9 @@ export async function* textToImage(
   const begin = tools.init ? stepsSkipped(settings.steps, strength) : 0;
   const walk = walkOf(settings, checkpoint, begin);
   const { timesteps, sigmas, calls, initNoiseSigma } = walk;
-  const wordTools = { ...tools, steps: settings.steps - begin, distilled: Boolean(conditionDim), known: new Map() };
+  const steps = settings.steps - begin;
+  const { first, end } = guidedSteps(steps, settings.guidanceInterval);
+  const wordTools = { ...tools, steps, distilled: Boolean(conditionDim), known: new Map() };
   let words = yield* encodeWords({ ...settings, ...tools.prompts?.[0] }, wordTools);
   const estimate = createEstimate(settings.count, calls);
   for (let picture = 0; picture < settings.count; picture++) {
@@ -68,11 +77,12 @@ export async function* textToImage(
     };
 
     let call = 0;
-    const predict: Predict = (x, timestep) => {
-      const progress = calls > 1 ? Math.min(1, call / (calls - 1)) : 0;
-      const told = words.at(walk.steps[Math.min(call, calls - 1)]!);
+    const predict: Predict = (x, timestep, sigma) => {
+      const step = walk.steps[Math.min(call, calls - 1)]!;
+      const told = words.at(step);
+      const guided = step >= first && step < end && !guidanceRests(call, sigma, settings.ngms);
       call++;
-      return guidedPrediction({ x, beside, shape, timestep, told, timestepCond, progress }, settings, networks, signal);
+      return guidedPrediction({ x, beside, shape, timestep, told, timestepCond, guided }, settings, networks, signal);
     };
     let latents = initial;
     for await (const step of walk.run(predict, initial, draw)) {

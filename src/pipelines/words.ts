@@ -1,3 +1,4 @@
+import { guidedSteps } from "../diffusion/index.ts";
 import { float32, InputError, int64, joined, type Tensor } from "../tensor/index.ts";
 import { type ClipTokenizer, chunkPrompt, parseComposition, readPrompt, type WeightedRow } from "../text/index.ts";
 import { type EmphasizedRow, emphasize, needsEmpty } from "./emphasis.ts";
@@ -20,7 +21,7 @@ export interface Told {
 
 export type PromptSettings = Pick<
   ResolvedSettings,
-  "prompt" | "negativePrompt" | "promptSyntax" | "emphasis" | "clipSkip" | "guidance"
+  "prompt" | "negativePrompt" | "promptSyntax" | "emphasis" | "clipSkip" | "guidance" | "guidanceInterval"
 >;
 
 export interface WordTools {
@@ -65,8 +66,12 @@ export function checkPrompts({ prompt, negativePrompt, promptSyntax }: PromptSet
  * Whether the U-Net is shown the negative prompt too: where guidance compares with it, or a composition, which is made of
  * differences from it at any guidance.
  */
-export function looksAtNegative({ prompt, promptSyntax, guidance }: PromptSettings, distilled: boolean): boolean {
-  if (guidance !== 1 && !distilled) return true;
+export function looksAtNegative(
+  { prompt, promptSyntax, guidance, guidanceInterval }: PromptSettings,
+  { distilled, steps }: Pick<WordTools, "distilled" | "steps">,
+): boolean {
+  const { first, end } = guidedSteps(steps, guidanceInterval);
+  if (guidance !== 1 && !distilled && first < end) return true;
   return promptSyntax !== "plain" && parseComposition(prompt).length > 1;
 }
 
@@ -97,9 +102,9 @@ export async function* encodeWords(
   settings: PromptSettings,
   tools: WordTools,
 ): AsyncGenerator<TokensEvent | EmbeddingsEvent, Words, void> {
-  const { tokenizer, known, steps, distilled } = tools;
+  const { tokenizer, known, steps } = tools;
   const { dropped, parts } = readParts(settings, tokenizer, steps);
-  const used = looksAtNegative(settings, distilled) ? parts : parts.filter(({ of }) => of === "cond");
+  const used = looksAtNegative(settings, tools) ? parts : parts.filter(({ of }) => of === "cond");
   const first = (of: Part["of"]) => used.find((part) => part.of === of)?.stages[0];
   const [cond, uncond] = [first("cond")!, first("uncond")];
   yield {

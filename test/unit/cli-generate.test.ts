@@ -49,7 +49,7 @@ describe("a prompt", () => {
 
   it("hands every option on", async () => {
     const ran = await runCli([
-      ..."x --size 64x32 --guidance 0 --guidance-rescale 0.7 --guidance-interval 0.2,0.8 --eta 0.5 --rng cuda".split(
+      ..."x --size 64x32 --guidance 0 --guidance-rescale 0.7 --guidance-interval 0.2:0.8 --ngms 3 --eta 0.5 --rng cuda".split(
         " ",
       ),
       ..."--clip-skip 2 --count 2 --model m --vae v --config c --prediction v --device cpu --threads 3".split(" "),
@@ -68,6 +68,7 @@ describe("a prompt", () => {
       guidance: 0,
       guidanceRescale: 0.7,
       guidanceInterval: [0.2, 0.8],
+      ngms: 3,
       eta: 0.5,
       rng: "cuda",
       clipSkip: 2,
@@ -210,7 +211,10 @@ describe("wrong usage is told in one line, before anything is loaded", () => {
     [["x", "--eta", "1.5"], "from 0 to 1"],
     [["x", "--seed", "99999999999999999999"], "15 digits"],
     [["x", "--rng", "gpu"], "cpu, cuda"],
-    [["x", "--guidance-interval", "0.9,0.1"], "0.2,0.8"],
+    [["x", "--guidance-interval", "0.9,0.1"], "0.2:0.8"],
+    [["x", "--guidance-interval", "0:1.2"], "0.2:0.8"],
+    [["x", "--guidance-interval", "0.5"], "0.2:0.8"],
+    [["x", "--ngms", "-1"], "from 0 to 1000"],
     [["x", "--format", "gif"], "png, jpeg, webp"],
     [["x", "--prediction", "eps"], "epsilon, v or sample"],
     [["x", "--device", "cdua"], "Did you mean cuda?"],

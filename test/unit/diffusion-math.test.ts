@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import {
   ancestralStep,
   exploding,
-  guidanceApplies,
+  guidanceRests,
   guide,
+  guidedSteps,
   preserving,
   ratioOf,
   rescaleGuidance,
@@ -39,15 +40,22 @@ describe("guidance", () => {
     expect(both.subarray(4)).toEqual(cond);
   });
 
-  it("applies inside its interval, ends included", () => {
-    expect([0, 0.2, 0.5, 0.8, 1].map((at) => guidanceApplies(at, [0.2, 0.8]))).toEqual([
-      false,
-      true,
-      true,
-      true,
-      false,
-    ]);
-    expect(guidanceApplies(0.3)).toBe(true);
+  it("works in the steps that diffusers' guiders would take for start and stop", () => {
+    expect(guidedSteps(25)).toEqual({ first: 0, end: 25 });
+    expect(guidedSteps(25, [0, 0.7])).toEqual({ first: 0, end: 17 });
+    expect(guidedSteps(12, [0.2, 0.8])).toEqual({ first: 2, end: 9 });
+    expect(guidedSteps(1, [0, 1])).toEqual({ first: 0, end: 1 });
+    for (const share of [0, 0.3, 0.5, 1]) {
+      const { first, end } = guidedSteps(10, [share, share]);
+      expect(end).toBe(first);
+    }
+  });
+
+  it("rests in every second call below a noise level", () => {
+    const rests = (least: number) => [5, 4, 3, 2, 1, 0.5].map((sigma, call) => guidanceRests(call, sigma, least));
+    expect(rests(3)).toEqual([false, false, false, true, false, true]);
+    expect(rests(1000)).toEqual([false, true, false, true, false, true]);
+    expect(rests(0)).not.toContain(true);
   });
 });
 

@@ -249,6 +249,7 @@ describe("the schema for editors", () => {
       guidance: 1,
       guidanceRescale: 0,
       guidanceInterval: [0, 1],
+      ngms: 0,
       sampler: "x",
       schedule: "x",
       eta: 0,

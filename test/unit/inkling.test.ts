@@ -91,6 +91,7 @@ test("settings that cannot be are refused before anything runs, by name and with
     expect(() => resolve({ prompt: "", steps: 1e9 })).toThrow(/steps is 1000000000/);
     expect(() => resolve({ prompt: "", guidance: Number.NaN })).toThrow(/guidance is NaN/);
     expect(() => resolve({ prompt: "", guidanceInterval: [0.5, 0.2] })).toThrow(/guidance interval is 0.5 to 0.2/);
+    expect(() => resolve({ prompt: "", ngms: -1 })).toThrow(/ngms is -1; it has to be a number from 0 to 1000/);
     expect(() => resolve({ prompt: "", clipSkip: 99 })).toThrow(/clip skip is 99/);
     expect(() => resolve({ prompt: "", sampler: "Oiler" })).toThrow(/Oiler/);
     expect(() => resolve({ prompt: "", seed: 1.5 })).toThrow(/seed is 1.5/);

@@ -1,0 +1,83 @@
+/** Evaluations of the U-Net that settings leave out, on a tiny checkpoint: how many, and what the pictures then are. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { open } from "../../src/pipelines/inkling.ts";
+import type { GenerateSettings } from "../../src/pipelines/settings.ts";
+import { textToImage } from "../../src/pipelines/text-to-image.ts";
+import { plainCheckpoint } from "../support/checkpoints.ts";
+
+let model: Awaited<ReturnType<typeof open>>;
+beforeAll(async () => {
+  model = await open(plainCheckpoint.folder, { device: "cpu", threads: 1 });
+});
+afterAll(() => model.runtime.close());
+
+/** The pixels, and how many evaluations each call of the network held. */
+async function draw(settings: Partial<GenerateSettings> = {}): Promise<{ pixels: Float32Array; batches: number[] }> {
+  const resolved = model.resolve({
+    ...{ prompt: "a lady with blue eyes", negativePrompt: "blurry", seed: 7, width: 64, height: 64 },
+    ...{ steps: 10, guidance: 5, sampler: "Euler", ...settings },
+  });
+  const batches: number[] = [];
+  const networks: typeof model.networks = {
+    ...model.networks,
+    predict(feeds, ...rest) {
+      batches.push(feeds.sample.shape[0]!);
+      return model.networks.predict(feeds, ...rest);
+    },
+  };
+  let pixels = new Float32Array();
+  for await (const event of textToImage(resolved, { ...model.facts, networks, tokenizer: model.tokenizer })) {
+    if (event.type === "image") pixels = event.pixels.data.slice();
+  }
+  return { pixels, batches };
+}
+
+const times = (count: number, value: number): number[] => Array<number>(count).fill(value);
+
+describe("the guidance interval", () => {
+  it("0 to 1 is every step, bit for bit what is drawn without", async () => {
+    const [exact, whole] = [await draw(), await draw({ guidanceInterval: [0, 1] })];
+    expect(exact.batches).toEqual(times(10, 2));
+    expect(whole).toEqual(exact);
+  });
+
+  it("leaves out the evaluations that lie outside, and the picture differs", async () => {
+    const exact = await draw();
+    const late = await draw({ guidanceInterval: [0, 0.7] });
+    expect(late.batches).toEqual([...times(7, 2), ...times(3, 1)]);
+    expect(late.pixels).not.toEqual(exact.pixels);
+    const both = await draw({ guidanceInterval: [0.2, 0.5] });
+    expect(both.batches).toEqual([1, 1, 2, 2, 2, 1, 1, 1, 1, 1]);
+  });
+
+  it("that holds no step is guidance 1", async () => {
+    const alone = await draw({ guidance: 1 });
+    expect(alone.batches).toEqual(times(10, 1));
+    expect(await draw({ guidanceInterval: [0.4, 0.4] })).toEqual(alone);
+    expect(await draw({ guidanceInterval: [0.41, 0.49] })).toEqual(alone);
+  });
+
+  it("counts steps, not calls", async () => {
+    const heun = await draw({ sampler: "Heun", steps: 4, guidanceInterval: [0, 0.5] });
+    expect(heun.batches).toEqual([2, 2, 2, 2, 1, 1, 1]);
+  });
+});
+
+describe("NGMS", () => {
+  it("0 is never, and a noise level above all of them every second call", async () => {
+    const exact = await draw();
+    expect(await draw({ ngms: 0 })).toEqual(exact);
+    expect((await draw({ ngms: 1000 })).batches).toEqual([2, 1, 2, 1, 2, 1, 2, 1, 2, 1]);
+  });
+
+  it("begins below its noise level", async () => {
+    const { batches } = await draw({ ngms: 1 });
+    const first = batches.indexOf(1);
+    expect(first).toBeGreaterThan(1);
+    expect(batches.slice(first - 1)).toEqual(batches.slice(first - 1).map((_, i) => (i % 2 ? 1 : 2)));
+  });
+
+  it("has no say where the prompt goes alone", async () => {
+    expect(await draw({ ngms: 1000, guidance: 1 })).toEqual(await draw({ guidance: 1 }));
+  });
+});
