@@ -1,4 +1,5 @@
 export * from "./copy.ts";
+export * from "./cut.ts";
 export * from "./eight-bit.ts";
 export * from "./graph.ts";
 export * from "./lower.ts";

@@ -21,4 +21,5 @@ export * from "./clip-vision.ts";
 export * from "./gpt2.ts";
 export * from "./taesd.ts";
 export * from "./unet.ts";
+export * from "./unet-parts.ts";
 export * from "./vae.ts";

@@ -22,7 +22,15 @@ export interface UnetShape {
  * "sample" [B, in_channels, H, W], "timestep" [B], "encoder_hidden_states" [B, S, D] and, where the model was
  * distilled with guidance, "timestep_cond" [B, time_cond_proj_dim] → "out_sample" [B, out_channels, H, W].
  */
-export function unet(config: UnetConfig, { height, width }: UnetShape): Graph {
+export function unet(config: UnetConfig, shape: UnetShape): Graph {
+  return unetWithJoins(config, shape).graph;
+}
+
+/** As {@link unet}, and what comes up from below to each skip, that of the first convolution first. */
+export function unetWithJoins(
+  config: UnetConfig,
+  { height, width }: UnetShape,
+): { readonly graph: Graph; readonly joins: readonly Value[] } {
   const { block_out_channels: channels, layers_per_block: layers } = config;
   const levels = channels.length;
   const norm: Norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
@@ -72,10 +80,12 @@ export function unet(config: UnetConfig, { height, width }: UnetShape): Graph {
     });
   }
 
+  const joins: Value[] = [];
   for (const step of repeat(levels)) {
     const level = levels - 1 - step;
     h = g.scope(`up_blocks.${step}`, () => {
       for (const i of repeat(layers[level]! + 1)) {
+        joins.unshift(h);
         h = resnet(`resnets.${i}`, joinSkip(h, skips.pop()!), channels[level]!);
         if (config.up_block_types[step] === "CrossAttnUpBlock2D") {
           h = g.scope(`attentions.${i}`, () => transformer(h, level));
@@ -90,7 +100,7 @@ export function unet(config: UnetConfig, { height, width }: UnetShape): Graph {
 
   const normed = groupNorm("conv_norm_out", h, norm);
   g.output("out_sample", conv2d("conv_out", silu(normed), config.out_channels));
-  return g;
+  return { graph: g, joins };
 }
 
 /** Sinusoids of the timestep through two layers: [B] → [B, E], E = 4 · channels of the first level. */

@@ -1,6 +1,6 @@
 import { combine, guidanceShares, rescaleGuidance } from "../diffusion/index.ts";
 import { float32, joined, type Tensor } from "../tensor/index.ts";
-import type { Networks } from "./networks.ts";
+import type { NoisePredictor } from "./noise-predictor.ts";
 import type { ResolvedSettings } from "./settings.ts";
 import type { Told } from "./words.ts";
 
@@ -27,7 +27,7 @@ export interface Look {
 export async function guidedPrediction(
   look: Look,
   { guidance, guidanceRescale }: Pick<ResolvedSettings, "guidance" | "guidanceRescale">,
-  networks: Networks,
+  unet: Pick<NoisePredictor, "predict">,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const { told, timestepCond, guided } = look;
@@ -37,7 +37,7 @@ export async function guidedPrediction(
   const rescale = scale === 1 ? 0 : guidanceRescale;
   const embeddings = [told.uncond, ...told.parts.map(({ embedding }) => embedding)];
   const asked = embeddings.filter((_, i) => rescale > 0 || shares[i] !== 0);
-  const answers = await predictAll(look, asked as Tensor<"float32">[], networks, signal);
+  const answers = await predictAll(look, asked as Tensor<"float32">[], unet, signal);
 
   const nothing = new Float32Array(look.x.length);
   const predictions = embeddings.map((_, i) => (rescale > 0 || shares[i] !== 0 ? answers.shift()! : nothing));
@@ -53,7 +53,7 @@ function combined(shares: readonly number[], predictions: readonly Float32Array[
 async function predictAll(
   { x, beside = new Float32Array(0), shape, timestep, timestepCond }: Look,
   embeddings: readonly Tensor<"float32">[],
-  networks: Networks,
+  unet: Pick<NoisePredictor, "predict">,
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
   const [, , height, width] = shape as [number, number, number, number];
@@ -65,8 +65,7 @@ async function predictAll(
       [batch, input.length / (height * width), height, width],
       joined(Float32Array, ...group.map(() => input)),
     );
-    const words = float32([batch, ...group[0]!.shape.slice(1)], joined(Float32Array, ...group.map(({ data }) => data)));
-    const found = await networks.predict({ sample, timestep, words, timestepCond }, signal);
+    const found = await unet.predict({ sample, timestep, words: group, timestepCond }, signal);
     for (let i = 0; i < batch; i++) answers.push(found.subarray(i * x.length, (i + 1) * x.length));
   }
   return answers;

@@ -8,17 +8,19 @@ import {
   taesdConfig,
   taesdDecoder,
   taesdEncoder,
-  unet,
+  type UnetParts,
   unetConfig,
+  unetParts,
   vaeConfig,
   vaeDecoder,
   vaeEncoder,
 } from "../models/index.ts";
 import type { Runtime } from "../runtime/index.ts";
-import { float32, type Tensor, zeros } from "../tensor/index.ts";
+import { float32, type Tensor } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
 import type { Checkpoint, ModelPart } from "../weights/index.ts";
-import { type AdaptedGraph, createSessions, type Network, type SessionsOptions } from "./sessions.ts";
+import { createNoisePredictor, type NoisePredictor, type UnetNetworks } from "./noise-predictor.ts";
+import { type BuiltGraph, createSessions, type Network, type SessionsOptions } from "./sessions.ts";
 import { decodeInTiles } from "./tiles.ts";
 
 /** Places of the latent. */
@@ -27,24 +29,14 @@ export interface LatentSize {
   readonly width: number;
 }
 
-/** One call of the U-Net, for a batch of pictures that share a timestep. */
-export interface UnetFeeds {
-  /** [B, C, H, W] */
-  readonly sample: Tensor<"float32">;
-  readonly timestep: number;
-  /** [B, S, D] */
-  readonly words: Tensor<"float32">;
-  /** [time_cond_proj_dim], where the network was distilled with guidance. */
-  readonly timestepCond?: Float32Array;
-}
-
 /** The three networks of a checkpoint on a runtime. Sessions are made when first needed and kept for the next picture. */
 export interface Networks {
   /** The same networks with these adapters and no others; another set of them loads U-Net and text encoder anew. */
   adapted(adapters: Adapters): Networks;
   /** ids [B, T] → [B, T, D]; `skip` last layers are left out. */
   encodeText(ids: Tensor<"int64">, skip: number, signal?: AbortSignal): Promise<Tensor<"float32">>;
-  predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array>;
+  /** The U-Net for one run: dispose of it when that has ended. */
+  noisePredictor(): NoisePredictor;
   /** Latents as the U-Net holds them [B, 4, H, W] → pixels [B, 3, 8H, 8W] in about −1…1. */
   decode(
     latents: Tensor<"float32">,
@@ -98,7 +90,8 @@ export function createNetworks(
   runtime: Runtime,
   options: SessionsOptions = {},
 ): Networks {
-  const { open, run, finite } = createSessions(runtime, { ...options, advice: ADVICE });
+  const sessions = createSessions(runtime, { ...options, advice: ADVICE });
+  const { open, run, finite } = sessions;
   const { textEncoder, unet: unetPart, vae } = checkpoint;
   const { maxLength: tokens } = readTokenizerConfig(checkpoint.tokenizer);
   const text = (skip: number, adapters: Adapters): Network => ({
@@ -112,16 +105,34 @@ export function createNetworks(
         adapters.map(({ name, text }) => ({ name, layers: text })),
       ),
   });
-  const noisePredictor = (size: LatentSize, adapters: Adapters): Network => ({
-    name: "U-Net",
-    variant: `${nameOf(size)} ${keyOf(adapters)}`,
-    part: unetPart,
-    build: () =>
-      adapted(
-        unet(unetConfig(unetPart.config, unetPart.configFile), size),
-        adapters.map(({ name, unet: layers }) => ({ name, layers })),
-      ),
-  });
+  /** Built once for the networks that are cut from it. */
+  let lastParts: { readonly size: string; readonly parts: UnetParts } | undefined;
+  const partsOf = (size: LatentSize): UnetParts => {
+    if (lastParts?.size !== nameOf(size)) {
+      lastParts = { size: nameOf(size), parts: unetParts(unetConfig(unetPart.config, unetPart.configFile), size) };
+    }
+    return lastParts.parts;
+  };
+  const unetFor =
+    (adapters: Adapters): UnetNetworks =>
+    (size) => {
+      const cut = (name: string, variant: string, part: "words" | "rest"): Network => ({
+        name,
+        variant: `${variant} ${keyOf(adapters)}`,
+        part: unetPart,
+        build: () => {
+          const changes = adapters.map(({ name, unet: layers }) => ({ name, layers }));
+          const { whole, ...parts } = partsOf(size);
+          return { ...adapted(parts[part], changes), whole };
+        },
+      });
+      return {
+        // Words are the same at every size.
+        words: cut("U-Net's words", "", "words"),
+        keys: () => [...partsOf(size).words.outputs.keys()],
+        rest: cut("U-Net", nameOf(size), "rest"),
+      };
+    };
   const half = (name: string, size: LatentSize, build: () => Graph): Network => ({
     name,
     variant: nameOf(size),
@@ -140,18 +151,7 @@ export function createNetworks(
       const { last_hidden_state: hidden } = await run(text(skip, adapters), { input_ids: ids, ...scales }, signal);
       return finite(hidden, { name: "text encoder", part: textEncoder });
     },
-    async predict({ sample, timestep, words, timestepCond }, signal) {
-      const [batch] = sample.shape as [number];
-      const feeds: Record<string, Tensor> = {
-        sample,
-        timestep: float32([batch], new Float32Array(batch).fill(timestep)),
-        encoder_hidden_states: words,
-        ...scalesOf(adapters, "unet"),
-      };
-      if (timestepCond) feeds["timestep_cond"] = repeatRows(timestepCond, batch);
-      const { out_sample: out } = await run(noisePredictor(sizeOfLast(sample), adapters), feeds, signal);
-      return (await finite(out, { name: "U-Net", part: unetPart })).data;
-    },
+    noisePredictor: () => createNoisePredictor(sessions, unetFor(adapters), scalesOf(adapters, "unet")),
     async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
         const { image } = await run(decoderFor(sizeOfLast(part)), { latents: part }, signal);
@@ -175,16 +175,18 @@ export function createNetworks(
     },
     async prepare(size, { skip, tiled, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
-      await open(noisePredictor(size, adapters), signal);
+      const unet = unetFor(adapters)(size);
+      await open(unet.rest, signal);
       await open(text(skip, adapters), signal);
+      await open(unet.words, signal);
       if (!tiled) await open(decoderFor(size), signal);
     },
   });
   return withAdapters([]);
 }
 
-function adapted(graph: Graph, adapters: readonly GraphAdapter[]): Graph | AdaptedGraph {
-  return adapters.length > 0 ? adapt(graph, adapters) : graph;
+function adapted(graph: Graph, adapters: readonly GraphAdapter[]): BuiltGraph {
+  return adapters.length > 0 ? adapt(graph, adapters) : { graph };
 }
 
 /** Sessions are made for a set of adapters; their scales are told with each call. */
@@ -233,9 +235,3 @@ function sizeOfLast({ shape }: Tensor): LatentSize {
 }
 
 const nameOf = ({ height, width }: LatentSize): string => `${height}×${width}`;
-
-function repeatRows(row: Float32Array, count: number): Tensor<"float32"> {
-  const out = zeros("float32", [count, row.length]);
-  for (let i = 0; i < count; i++) out.data.set(row, i * row.length);
-  return out;
-}

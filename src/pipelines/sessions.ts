@@ -13,13 +13,15 @@ export interface Network {
   readonly part: ModelPart;
   /** The graph asks for a part of the weights only: more is no cause for a remark. */
   readonly partial?: boolean;
-  build(): Graph | AdaptedGraph;
+  build(): Graph | BuiltGraph;
 }
 
-/** A graph with parameters that lie elsewhere than in the network's own files. */
-export interface AdaptedGraph {
+export interface BuiltGraph {
   readonly graph: Graph;
-  readonly stored: ReadonlyMap<string, StoredTensor>;
+  /** Of parameters that lie elsewhere than in the network's own files. */
+  readonly stored?: ReadonlyMap<string, StoredTensor>;
+  /** What the graph was cut from: all that the network's files have to hold. Default: the graph. */
+  readonly whole?: Graph;
 }
 
 export interface SessionsOptions {
@@ -80,9 +82,9 @@ export function createSessions(
     signal?.throwIfAborted();
     await nextTurn();
     const built = build();
-    const { graph, stored } = "stored" in built ? built : { graph: built, stored: undefined };
+    const { graph, stored, whole = graph }: BuiltGraph = "graph" in built ? built : { graph: built };
     if (!checked.has(part)) {
-      const own = [...graph.parameters].filter(([key]) => !stored?.has(key));
+      const own = [...whole.parameters].filter(([key]) => !stored?.has(key));
       const wanted = new Map(own.map(([key, value]) => [key, value.shape as number[]]));
       checkWeights(part, wanted, { partial }).forEach(onNote);
       if (!partial) checked.add(part);

@@ -15,6 +15,7 @@ import { createEstimate } from "./estimate.ts";
 import type { GenerateEvent } from "./events.ts";
 import { guidedPrediction } from "./guided-prediction.ts";
 import type { Networks } from "./networks.ts";
+import type { NoisePredictor } from "./noise-predictor.ts";
 import type { PicturePrompts } from "./picture-prompts.ts";
 import { type PreviewFactors, previewOf } from "./preview.ts";
 import { type ModelFacts, walkOf } from "./resolve.ts";
@@ -40,6 +41,19 @@ export interface DrawingTools extends ModelFacts {
 export async function* textToImage(
   settings: ResolvedSettings,
   tools: DrawingTools,
+): AsyncGenerator<GenerateEvent, void, void> {
+  const unet = tools.networks.noisePredictor();
+  try {
+    yield* drawAll(settings, tools, unet);
+  } finally {
+    unet.dispose();
+  }
+}
+
+async function* drawAll(
+  settings: ResolvedSettings,
+  tools: DrawingTools,
+  unet: NoisePredictor,
 ): AsyncGenerator<GenerateEvent, void, void> {
   const { networks, checkpoint, scale, signal } = tools;
   const conditionDim = checkpoint.unet.config["time_cond_proj_dim"] as number | null | undefined;
@@ -82,7 +96,7 @@ export async function* textToImage(
       const told = words.at(step);
       const guided = step >= first && step < end && !guidanceRests(call, sigma, settings.ngms);
       call++;
-      return guidedPrediction({ x, beside, shape, timestep, told, timestepCond, guided }, settings, networks, signal);
+      return guidedPrediction({ x, beside, shape, timestep, told, timestepCond, guided }, settings, unet, signal);
     };
     let latents = initial;
     for await (const step of walk.run(predict, initial, draw)) {

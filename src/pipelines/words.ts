@@ -129,6 +129,11 @@ export async function* encodeWords(
     cond: embedded.filter(({ of }) => of === "cond"),
     uncond: embedded.find(({ of }) => of === "uncond"),
   };
+  const longest = Math.max(...sides.cond.flatMap(({ stages }) => stages.map(({ embedding }) => embedding.shape[1]!)));
+  // What stays the same from step to step stays the same tensor.
+  const long = new Map(
+    sides.cond.flatMap(({ stages }) => stages.map(({ embedding }) => [embedding, lengthened(embedding, longest)])),
+  );
   yield {
     type: "embeddings",
     cond: sides.cond[0]!.stages[0]!.embedding,
@@ -141,10 +146,8 @@ export async function* encodeWords(
     at(step) {
       const now = <S extends Pick<Stage, "until">>(stages: readonly S[]): S =>
         stages.find(({ until }) => step < until) ?? stages.at(-1)!;
-      const found = sides.cond.map(({ weight, stages }) => ({ weight, embedding: now(stages).embedding }));
-      const length = Math.max(...found.map(({ embedding }) => embedding.shape[1]!));
       return {
-        parts: found.map(({ weight, embedding }) => ({ weight, embedding: lengthened(embedding, length) })),
+        parts: sides.cond.map(({ weight, stages }) => ({ weight, embedding: long.get(now(stages).embedding)! })),
         uncond: sides.uncond && now(sides.uncond.stages).embedding,
       };
     },

@@ -46,6 +46,9 @@ class Kept implements KeptTensor {
     this.dtype = tensor.type as DType;
     this.shape = tensor.dims;
   }
+  get ended(): boolean {
+    return this.tensor === undefined;
+  }
   dispose(): void {
     this.tensor?.dispose();
     this.tensor = undefined;

@@ -229,6 +229,10 @@ class Kept implements KeptTensor {
     this.#giveUp = giveUp;
   }
 
+  get ended(): boolean {
+    return this.isDisposed || this.host.ended !== undefined;
+  }
+
   dispose(): void {
     if (!this.isDisposed) this.#giveUp();
     this.isDisposed = true;

@@ -11,6 +11,8 @@ export type Device = (typeof devices)[number];
 export interface KeptTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** It was disposed of, or what it lay in has ended. */
+  readonly ended: boolean;
   dispose(): void;
 }
 

@@ -38,7 +38,9 @@ describe.each(runtimes)("tensors that are kept, %s", (_, runtime) => {
   test("what was disposed of is gone", async () => {
     const session = await runtime.createSession(counter());
     const { kept } = await session.runKeeping(["sum"], { x: float32([1], [0]) });
+    expect(kept["sum"]!.ended).toBe(false);
     kept["sum"]!.dispose();
+    expect(kept["sum"]!.ended).toBe(true);
     await expect(session.run({ x: kept["sum"]! })).rejects.toThrow(/disposed/);
   });
 
@@ -48,5 +50,6 @@ describe.each(runtimes)("tensors that are kept, %s", (_, runtime) => {
     const session = await runtime.createSession(counter());
     await expect(session.run({ x: kept["sum"]! })).rejects.toThrow(/"x" was kept by/);
     await other.close();
+    expect(kept["sum"]!.ended).toBe(true);
   });
 });

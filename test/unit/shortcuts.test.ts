@@ -20,9 +20,15 @@ async function draw(settings: Partial<GenerateSettings> = {}): Promise<{ pixels:
   const batches: number[] = [];
   const networks: typeof model.networks = {
     ...model.networks,
-    predict(feeds, ...rest) {
-      batches.push(feeds.sample.shape[0]!);
-      return model.networks.predict(feeds, ...rest);
+    noisePredictor() {
+      const unet = model.networks.noisePredictor();
+      return {
+        ...unet,
+        predict(feeds, ...rest) {
+          batches.push(feeds.sample.shape[0]!);
+          return unet.predict(feeds, ...rest);
+        },
+      };
     },
   };
   let pixels = new Float32Array();
