@@ -1,24 +1,33 @@
 /** What else the machine does while something is timed, and what processes have taken of its memory; Linux only. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 
 const TICK = 0.01;
 
-/** Seconds so far: taken by the hypervisor, spent computing by anybody, and by `pids`, and waited for memory. */
+/**
+ * Seconds so far: taken by the hypervisor, spent computing by anybody, and by `pids` with their ended children, and
+ * waited for memory or a disk by anybody.
+ */
 function clocks(pids) {
   const [, user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8").split(/\s+/).map(Number);
   const own = pids.map((pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-    return Number(fields[11]) + Number(fields[12]);
+    return fields.slice(11, 15).reduce((all, ticks) => all + Number(ticks), 0);
   });
-  const memory = Number(/some.*total=(\d+)/.exec(readFileSync("/proc/pressure/memory", "utf8"))?.[1] ?? 0) / 1e6;
   const sum = (ticks) => TICK * ticks.reduce((a, b) => a + b, 0);
-  return { stolen: steal * TICK, busy: sum([user, nice, system, irq, softirq]), own: sum(own), memory };
+  const busy = sum([user, nice, system, irq, softirq]);
+  return { stolen: steal * TICK, busy, own: sum(own), waited: waitedFor("memory") + waitedFor("io") };
+}
+
+/** Some kernels do not tell. */
+function waitedFor(what) {
+  const file = `/proc/pressure/${what}`;
+  return existsSync(file) ? Number(/some.*total=(\d+)/.exec(readFileSync(file, "utf8"))[1]) / 1e6 : 0;
 }
 
 /**
- * Times `work`. `disturbed` is the share of the processors' time that others took meanwhile (the hypervisor, processes
- * other than `pids`) or that somebody waited for memory.
+ * Times `work`. `disturbed` adds up the shares of the time in which it was: of the processors' time what others took (the
+ * hypervisor, processes other than `pids`), of the clock's what somebody waited for memory or a disk.
  */
 export async function timed(pids, work) {
   const before = clocks(pids);
@@ -27,20 +36,76 @@ export async function timed(pids, work) {
   const seconds = (performance.now() - start) / 1000;
   const after = clocks(pids);
   const passed = (key) => after[key] - before[key];
-  const others = Math.max(0, passed("busy") - passed("own"));
-  return { result, seconds, disturbed: (passed("stolen") + others + passed("memory")) / (seconds * cpus().length) };
+  const capacity = seconds * cpus().length;
+  const stolen = passed("stolen") / capacity;
+  const others = Math.max(0, passed("busy") - passed("own")) / capacity;
+  const waited = passed("waited") / seconds;
+  return { result, seconds, stolen, others, waited, disturbed: stolen + others + waited };
 }
 
 /** Processes that this one has started. */
 export function children() {
-  const parents = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return parents.map(Number).filter((pid) => {
-    try {
-      return Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ")[1]) === process.pid;
-    } catch {
-      return false;
-    }
-  });
+  return everybody().filter((pid) => parentOf(pid) === process.pid);
+}
+
+function everybody() {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** A process that has ended meanwhile has no parent. */
+function parentOf(pid) {
+  try {
+    return Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process and all that came of it. */
+function family(pid) {
+  const parents = everybody().map((one) => [one, parentOf(one)]);
+  const found = [pid];
+  for (const parent of found) found.push(...parents.filter(([, of]) => of === parent).map(([one]) => one));
+  return found;
+}
+
+const LOOK_EVERY = 100;
+const COUNT_EVERY = 10;
+
+/**
+ * Watches the memory of a process and all that came of it, MiB: `resident` with the pages of files that they have mapped
+ * (those of two processes count twice), `anonymous` without. Both are the most of the sums that were seen, ten a second;
+ * of a single process `resident` is what the kernel remembers, which misses nothing.
+ */
+export function watchMemory(pid) {
+  const peak = { resident: 0, anonymous: 0 };
+  let pids = [pid];
+  let looks = 0;
+  const timer = setInterval(() => {
+    if (looks++ % COUNT_EVERY === 0) pids = family(pid);
+    const held = pids.map(memoryOf);
+    const sum = (key) => held.reduce((all, one) => all + one[key], 0);
+    peak.resident = Math.max(peak.resident, sum("resident"), ...held.map((one) => one.peak));
+    peak.anonymous = Math.max(peak.anonymous, sum("anonymous"));
+  }, LOOK_EVERY);
+  return {
+    end() {
+      clearInterval(timer);
+      return peak;
+    },
+  };
+}
+
+function memoryOf(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const of = (key) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
+    return { resident: of("VmRSS"), anonymous: of("RssAnon"), peak: of("VmHWM") };
+  } catch {
+    return { resident: 0, anonymous: 0, peak: 0 };
+  }
 }
 
 /** The most memory that a process has held so far, MiB. */

@@ -3,7 +3,7 @@ import { open } from "./inkling.ts";
 import type { MachineOptions } from "./opening.ts";
 import { textToImage } from "./text-to-image.ts";
 
-export interface BenchmarkOptions extends Pick<MachineOptions, "threads" | "device"> {
+export interface BenchmarkOptions extends Pick<MachineOptions, "threads" | "device" | "starting"> {
   /** Pixels of a side. */
   readonly size: number;
   readonly steps: number;
@@ -23,6 +23,8 @@ export interface BenchmarkReport {
 }
 
 const PROMPT = "a photograph of an astronaut riding a horse on the beach, golden hour";
+/** One call of the U-Net a step, whatever the checkpoint's own sampler is. */
+const SAMPLER = "DPM++ 2M";
 /** The text encoder and the decoder are timed this often: the first time also warms up. */
 const REPEATS = 2;
 
@@ -33,7 +35,8 @@ export async function benchmark(model: string | undefined, options: BenchmarkOpt
   const tools = await open(model, loading);
   const { networks, facts, runtime } = tools;
   try {
-    const settings = tools.resolve({ prompt: PROMPT, steps, guidance: cfg, width: size, height: size, seed: 0 });
+    const picture = { prompt: PROMPT, sampler: SAMPLER, steps, guidance: cfg, width: size, height: size, seed: 0 };
+    const settings = tools.resolve(picture);
     const latent = { height: size / facts.scale, width: size / facts.scale };
     await networks.prepare(latent, { skip: 0, tiled: settings.tiling, signal });
     const report: BenchmarkReport = { load_s: since(start), encode_s: [], step_s: [], decode_s: [] };

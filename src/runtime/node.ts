@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import type { OnnxModel } from "../graph/index.ts";
 import { toSession } from "./ort.ts";
@@ -17,7 +18,7 @@ const BLOCKED_LAYOUT_LIMIT = 2 ** 30;
  * ONNX Runtime in this very process. Its `create` and `run` block the event loop for their whole duration, so only
  * the inference process and short tests use it directly; everything else goes through process.ts.
  */
-export function createNodeRuntime({ device, threads, strict = false }: RuntimeOptions): Runtime {
+export function createNodeRuntime({ device, threads, strict = false, profile }: RuntimeOptions): Runtime {
   // Else it keeps a number for this machine in the cache folder and reports what is run on it to its maker.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   // Required, not imported: the library is CommonJS and takes 100 ms to load, which only the inference process pays.
@@ -31,6 +32,7 @@ export function createNodeRuntime({ device, threads, strict = false }: RuntimeOp
         intraOpNumThreads: threads ?? availableParallelism(),
         graphOptimizationLevel: model.weightBytes > BLOCKED_LAYOUT_LIMIT ? "extended" : "all",
         logSeverityLevel: 3,
+        ...(profile && { enableProfiling: true, profileFilePrefix: join(profile, model.name) }),
         extra: {
           session: {
             ...(model.folder && { model_external_initializers_file_folder_path: model.folder }),

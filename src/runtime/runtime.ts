@@ -57,4 +57,6 @@ export interface RuntimeOptions {
   readonly threads?: number;
   /** Fail when a node would be placed on the CPU although the device is another. Default false. */
   readonly strict?: boolean;
+  /** Folder that gets the times of each session's nodes when the session is released, in ONNX Runtime's format. */
+  readonly profile?: string;
 }

@@ -18,6 +18,8 @@ export interface World {
   env?: Record<string, string>;
   /** Whether stderr is a terminal, of 80 × 24. */
   terminal?: boolean;
+  /** Whether stdout is one. */
+  screen?: boolean;
   /** What is typed, if stdin is a terminal too. */
   typed?: string;
   signal?: AbortSignal;
@@ -97,7 +99,7 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
     ],
   };
   const cli: Cli = {
-    stdout: sink(out),
+    stdout: Object.assign(sink(out), world.screen && { isTTY: true }),
     stderr: Object.assign(sink(err), world.terminal && { isTTY: true, columns: 80, rows: 24 }),
     ...(world.typed !== undefined && { stdin: typing(world.typed) }),
     env: world.env ?? {},

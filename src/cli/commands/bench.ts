@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError } from "commander";
+import type { BenchmarkReport } from "../../pipelines/benchmark.ts";
 import { limits } from "../../pipelines/limits.ts";
 import { type Cli, write } from "../cli.ts";
 import { integer, number } from "../options.ts";
+import { table } from "../table.ts";
 
 interface BenchOptions {
   readonly model?: string;
@@ -10,13 +12,16 @@ interface BenchOptions {
   readonly measure?: number;
   readonly cfg: number;
   readonly threads?: number;
+  readonly json?: boolean;
 }
 
 /** `inkling bench`: how long each part of a picture takes here. */
 export function bench(command: Command, cli: Cli): void {
   command
     .summary("measure how long each part of a picture takes")
-    .description("Measures load, text encoder, steps and decoder; the last line is JSON, in seconds.")
+    .description(
+      "Measures load, text encoder, steps and decoder: a table on a terminal, else one line of JSON, in seconds.",
+    )
     .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")
     .option("--size <n>", "pixels of a side, a multiple of 8", side, 256)
     .option("--steps <n>", "steps of the walk", integer("Steps are", ...limits.steps), 25)
@@ -28,7 +33,8 @@ export function bench(command: Command, cli: Cli): void {
       7.5,
     )
     .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
-    .action(async ({ model, measure, ...options }: BenchOptions) => {
+    .option("--json", "JSON on a terminal, too")
+    .action(async ({ model, measure, json, ...options }: BenchOptions) => {
       const { signal } = cli;
       const report = await cli.engine.benchmark(model, {
         ...options,
@@ -36,14 +42,31 @@ export function bench(command: Command, cli: Cli): void {
         signal,
       });
       signal.throwIfAborted();
-      const mean = (seconds: readonly number[]): string =>
-        seconds.length === 0 ? "-" : `${(seconds.reduce((a, b) => a + b) / seconds.length).toFixed(3)} s`;
-      cli.stderr.write(
-        `load ${report.load_s.toFixed(3)} s, encode ${mean(report.encode_s)}, step ${mean(report.step_s)}, ` +
-          `decode ${mean(report.decode_s)}\n`,
-      );
-      await write(cli.stdout, `${JSON.stringify(report)}\n`);
+      const wanted = json || !cli.stdout.isTTY;
+      await write(cli.stdout, wanted ? `${JSON.stringify(report)}\n` : table(rows(report, options.steps)));
     });
+}
+
+/** Text and decoder count the second time, which is warm; steps not taken as the median of those that were. */
+function rows({ load_s, encode_s, step_s, decode_s }: BenchmarkReport, steps: number): string[][] {
+  const [text, decoder] = [encode_s.at(-1)!, decode_s.at(-1)!];
+  const taken = step_s.reduce((a, b) => a + b, 0);
+  const step = median(step_s);
+  const picture = text + taken + (steps - step_s.length) * step + decoder;
+  const seconds = (value: number): string => `${value.toFixed(3)} s`;
+  return [
+    ["load", seconds(load_s)],
+    ["text", seconds(text)],
+    ["step", seconds(step), `median of ${step_s.length}, ${seconds(Math.min(...step_s))} at best`],
+    ["decoder", seconds(decoder)],
+    ["picture", seconds(picture), `${steps} steps, the model already loaded`],
+  ];
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function side(text: string): number {

@@ -1,0 +1,174 @@
+/**
+ * How long a picture takes here: ours alone, or side by side with other engines, one process after another in turns, so
+ * that whatever the machine does in the long run hits all alike.
+ *
+ *   npm run bench -- [--against diffusers,openvino,sdcpp] [--model sd21|small|FOLDER] [--size 256] [--steps 25]
+ *                    [--measure N] [--cfg 7.5] [--threads N] [--rounds 3] [--repeats 2] [--also "FLAGS"]
+ *                    [--json FILE] [--markdown]
+ *   npm run bench -- --profile …                             where the time of a step goes: bench/profile.mjs
+ *
+ * --model: sd21 where there are peers, the embedded model where there are none. --measure takes N of the steps only.
+ * --also adds ours once more with further flags of `inkling bench`; may be repeated. A run in which others took more than
+ * 2 % of the time is run again, at most --repeats times. --json keeps every run as a line. docs/speed.md says what the
+ * columns mean; npm run bench:setup makes the peers. Linux.
+ */
+import { spawn } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { describeMachine, timed, watchMemory } from "./machine.mjs";
+import { inkling, peers } from "./peers/engines.mjs";
+import { cellsOf, columns, isQuiet, markdown, QUIET, rowOf } from "./rows.mjs";
+import { folderOf, Missing, main, readWork, Usage, whole } from "./work.mjs";
+
+async function bench(args) {
+  const { values, work } = readWork(args, {
+    against: { type: "string" },
+    rounds: { type: "string", default: "3" },
+    repeats: { type: "string", default: "2" },
+    also: { type: "string", multiple: true, default: [] },
+    json: { type: "string" },
+  });
+  const names = values.against?.split(",") ?? [];
+  const unknown = names.find((name) => !Object.hasOwn(peers, name));
+  if (unknown !== undefined) throw new Usage(`There is no peer "${unknown}": ${Object.keys(peers).join(", ")}.`);
+  const [rounds, repeats] = [whole("rounds", values.rounds), whole("repeats", values.repeats, 0)];
+  if (names.length > 0) work.folder ??= folderOf("sd21");
+  const engines = new Map([
+    ["inkling", inkling()],
+    ...values.also.map((flags) => [`inkling ${flags}`, inkling(flags.split(" "))]),
+    ...names.map((name) => [name, peers[name]]),
+  ]);
+  for (const [name, { needs }] of engines) {
+    const missing = needs(work).find((path) => !existsSync(path));
+    if (missing) throw new Missing(`${name} is not ready: there is no ${missing}. ${howToGet(name, work)}`);
+  }
+
+  const lines = values.json && create(values.json);
+  const scratch = mkdtempSync(join(tmpdir(), "inkling-bench-"));
+  process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+  const machine = describeMachine();
+  const runs = new Map([...engines.keys()].map((name) => [name, []]));
+  for (let round = 1; round <= rounds; round++) {
+    for (const [name, engine] of engines) {
+      for (let attempt = 0; attempt <= repeats; attempt++) {
+        process.stderr.write(`round ${round} of ${rounds}: ${name}${attempt ? ", again" : ""} … `);
+        const run = await measure(name, engine, { ...work, scratch });
+        process.stderr.write(
+          `${run.wall_s.toFixed(1)} s${isQuiet(run) ? "" : `, disturbed (${percent(run.disturbed)})`}\n`,
+        );
+        runs.get(name).push(run);
+        if (lines) writeSync(lines, `${JSON.stringify({ engine: name, round, attempt, machine, ...run })}\n`);
+        if (isQuiet(run)) break;
+      }
+    }
+  }
+
+  const cells = cellsOf([...runs].map(([name, those]) => rowOf(name, those)));
+  const { size, steps, threads, measure: taken, cfg } = work;
+  const what = `${work.model ?? (work.folder ? "sd21" : "the embedded model")}, ${size}×${size}, ${steps} steps`;
+  const part = taken < steps ? `, ${taken} of them taken` : "";
+  console.log(`${what}${part}, guidance ${cfg}, ${threads} threads; ${machine}\n`);
+  console.log(values.markdown ? markdown(cells) : columns(cells));
+  console.log(`${[...runs].map(([name, [{ versions }]]) => `${name}: ${versions}`).join("; ")}.`);
+  const all = [...runs.values()].flat();
+  const disturbed = all.filter((run) => !isQuiet(run));
+  console.log(
+    `Medians of quiet runs; ${disturbed.length} of ${all.length} runs were disturbed (above ${percent(QUIET)}).`,
+  );
+}
+
+const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+
+function create(file) {
+  try {
+    return openSync(file, "wx");
+  } catch (error) {
+    throw new Missing(
+      `--json ${file} cannot be made: ${error.code === "EEXIST" ? "it is there already" : error.message}.`,
+    );
+  }
+}
+
+function howToGet(name, { model = "sd21", size }) {
+  if (name.startsWith("inkling")) return "npm run build makes it.";
+  if (name.startsWith("sdcpp") && model !== "sd21") return "stable-diffusion.cpp is measured with --model sd21 alone.";
+  return `npm run bench:setup -- --against ${name} --model ${model} --size ${size} makes it.`;
+}
+
+/** One process from its start to its end, with what it said, what it took and what disturbed it. */
+async function measure(name, engine, work) {
+  engine.files(work).forEach(warmUp);
+  await wait(500);
+  const argv = engine.command(work).map(String);
+  const { result, seconds, ...share } = await timed([process.pid], () => run(argv, work.threads));
+  const { code, output, errors, resident, anonymous } = result;
+  if (code !== 0) throw new Missing(`${name} ended with ${code}:\n${(errors || output).slice(-2000)}`);
+  const said = engine.parse ? engine.parse(output + errors, work) : JSON.parse(output.trimEnd().split("\n").at(-1));
+  if (said.step_s.length !== work.measure)
+    throw new Error(`${name} took ${said.step_s.length} of ${work.measure} steps.`);
+  if (said.finite === false) throw new Error(`${name} drew numbers that are not finite.`);
+  const sum = (list) => list.reduce((a, b) => a + b, 0);
+  const spent = sum([said.encode_s, said.step_s, said.decode_s].map(sum)) + (said.warm_s ?? 0);
+  return {
+    versions: engine.versions?.() ?? said.versions,
+    ...pick(work, ["folder", "size", "steps", "measure", "cfg", "threads"]),
+    ...said,
+    load_s: seconds - spent,
+    wall_s: seconds,
+    resident,
+    anonymous,
+    ...share,
+  };
+}
+
+const pick = (object, keys) => Object.fromEntries(keys.map((key) => [key, object[key]]));
+
+/** Reads a file, or all below a folder, so that every engine finds its weights in memory. */
+function warmUp(path) {
+  if (statSync(path).isDirectory()) {
+    for (const name of readdirSync(path)) warmUp(join(path, name));
+    return;
+  }
+  const file = openSync(path);
+  const bytes = Buffer.alloc(1 << 23);
+  while (readSync(file, bytes) > 0);
+  closeSync(file);
+}
+
+function run([program, ...rest], threads) {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, OMP_NUM_THREADS: `${threads}`, MKL_NUM_THREADS: `${threads}` };
+    const child = spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
+    const memory = watchMemory(child.pid);
+    const end = () => child.kill();
+    process.once("exit", end);
+    let [output, errors] = ["", ""];
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      errors = (errors + chunk).slice(-1e5);
+    });
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      process.off("exit", end);
+      resolve({ code: code ?? signal, output, errors, ...memory.end() });
+    });
+  });
+}
+
+const args = process.argv.slice(2);
+if (args.includes("--profile")) await import("./profile.mjs");
+else await main(() => bench(args));
