@@ -21,6 +21,8 @@ export interface DrawingOptions extends ConfigOptions {
   readonly guidanceRescale?: number;
   readonly guidanceInterval?: readonly [number, number];
   readonly ngms?: number;
+  readonly deepCache?: number;
+  readonly deepCacheBranch?: number;
   readonly sampler?: string;
   readonly schedule?: string;
   readonly eta?: number;
@@ -86,6 +88,16 @@ export function addDrawingOptions(
       "--ngms <sigma>",
       "below this noise level guide in every second call alone (A1111's negative guidance minimum sigma)",
       number(...limits.ngms),
+    )
+    .option(
+      "--deep-cache <n>",
+      "run the whole U-Net in every n-th call only: faster, and not the same picture",
+      integer("It is", ...limits.deepCache),
+    )
+    .option(
+      "--deep-cache-branch <n>",
+      "how much of it runs in between: 0 is the least",
+      integer("It is", ...limits.deepCacheBranch),
     )
     .addOption(
       new Option(

@@ -61,6 +61,8 @@ export async function wishOf(
     guidanceRescale: options.guidanceRescale,
     guidanceInterval: options.guidanceInterval,
     ngms: options.ngms,
+    deepCache: options.deepCache,
+    deepCacheBranch: options.deepCacheBranch,
     sampler: options.sampler,
     schedule: options.schedule,
     eta: options.eta,
@@ -71,8 +73,8 @@ export async function wishOf(
     adapterFolder: options.loraFolder,
     ...(await startOf(options, taken)),
   };
-  const { schedulerConfig, tiling, promptSyntax, emphasis } = taken ?? {};
-  const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis };
+  const { schedulerConfig, tiling, promptSyntax, emphasis, deepCache, deepCacheBranch } = taken ?? {};
+  const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis, deepCache, deepCacheBranch };
   const suiting = await whatSuits(said, options.sampler ?? goal?.settings.sampler);
   for (const key of Object.keys(goal?.settings ?? {})) delete suiting[key as keyof GoalSettings];
   if (!taken && goal?.settings.negativePrompt === undefined) suiting.negativePrompt = defaults.negative;

@@ -8,16 +8,36 @@ export interface UnetParts {
   readonly whole: Graph;
   /** "encoder_hidden_states" [B, S, D] → keys and values of the words in every cross-attention: once for a prompt. */
   readonly words: Graph;
-  /** The rest: the inputs of `unet`, with the outputs of `words` in place of the embedding → "out_sample". */
+  /**
+   * The rest: the inputs of `unet`, with the outputs of `words` in place of the embedding → "out_sample"; where it was cut
+   * at a branch also "deep", what comes up to that skip.
+   */
   readonly rest: Graph;
+  /** Where it was cut at a branch: the inputs of `rest`, as far as they are needed, and "deep" → "out_sample". */
+  readonly shallow?: Graph;
 }
 
-export function unetParts(config: UnetConfig, shape: UnetShape): UnetParts {
-  const { graph: whole } = unetWithJoins(config, shape);
-  const keys = followingFrom(
-    whole,
-    whole.inputs.filter(({ name }) => name === "encoder_hidden_states"),
-  );
+/**
+ * @param branch where the layers that change slowly from call to call are cut off (DeepCache, Ma et al. 2023, § 3.2): what
+ *   lies below this skip, of those counted from 0, the first convolution's; the shallow part ends there. Default: nowhere
+ */
+export function unetParts(config: UnetConfig, shape: UnetShape, branch?: number): UnetParts {
+  const { graph: whole, joins } = unetWithJoins(config, shape);
+  const embedding = whole.inputs.filter(({ name }) => name === "encoder_hidden_states");
+  const keys = followingFrom(whole, embedding);
   const outputs = Object.fromEntries(whole.outputs);
-  return { whole, words: partOf(whole, keys), rest: partOf(whole, outputs, keys) };
+  const words = partOf(whole, keys);
+  if (branch === undefined) return { whole, words, rest: partOf(whole, outputs, keys) };
+  const deep = joins[branch]!;
+  return {
+    whole,
+    words,
+    rest: partOf(whole, { ...outputs, deep }, keys),
+    shallow: partOf(whole, outputs, { ...keys, deep }),
+  };
+}
+
+/** At how many places `unetParts` can cut: as many as there are skips. */
+export function unetBranches({ layers_per_block: layers }: Pick<UnetConfig, "layers_per_block">): number {
+  return layers.reduce((sum, count) => sum + count + 1, 0);
 }

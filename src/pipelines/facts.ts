@@ -1,5 +1,6 @@
 import { clipTextConfig, unetConfig } from "../configs/index.ts";
 import { resolveModel } from "../hub/index.ts";
+import { unetBranches } from "../models/index.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
 import { modelDefaults } from "./defaults.ts";
 import { pixelsPerPlace } from "./networks.ts";
@@ -20,15 +21,13 @@ export async function modelFacts(
   const { name, path, source } = await resolveModel(model, env);
   const checkpoint = await openCheckpoint(path, opening);
   checkpoint.notes.forEach(onNote);
-  const { in_channels: inputChannels, out_channels: latentChannels } = unetConfig(
-    checkpoint.unet.config,
-    checkpoint.unet.configFile,
-  );
+  const unet = unetConfig(checkpoint.unet.config, checkpoint.unet.configFile);
   return {
     // Pictures tell it to others: the folders of this machine are nobody's business.
     name: source === "path" ? checkpoint.name : name,
-    inputChannels,
-    latentChannels,
+    unetBranches: unetBranches(unet),
+    inputChannels: unet.in_channels,
+    latentChannels: unet.out_channels,
     checkpoint,
     defaults: await modelDefaults(checkpoint),
     scale: pixelsPerPlace(checkpoint.vae),

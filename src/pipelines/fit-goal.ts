@@ -26,6 +26,8 @@ const WALK = [
   "guidanceRescale",
   "guidanceInterval",
   "ngms",
+  "deepCache",
+  "deepCacheBranch",
   "sampler",
   "schedule",
   "eta",

@@ -17,12 +17,15 @@ export interface Look {
   readonly timestepCond?: Float32Array;
   /** Whether the prompt is compared with the negative one; where it is not, it goes alone. */
   readonly guided: boolean;
+  /** Calls of one round share deep features; absent where none are reused. */
+  readonly round?: number;
 }
 
 /**
  * The network's prediction under classifier-free guidance, of a composition where the prompt is one. Embeddings of one
  * length go through it as one batch, the unconditional one first, others by themselves; what has no share in the sum is
- * not computed: at scale 1, and in calls without guidance, the prompt goes alone, and nothing of it is left at 0.
+ * not computed: at scale 1, and in calls without guidance, the prompt goes alone, and nothing of it is left at 0. Where
+ * deep features are reused, each embedding goes by itself.
  */
 export async function guidedPrediction(
   look: Look,
@@ -51,7 +54,7 @@ function combined(shares: readonly number[], predictions: readonly Float32Array[
 
 /** The predictions for several embeddings, as few calls as their lengths allow. */
 async function predictAll(
-  { x, beside = new Float32Array(0), shape, timestep, timestepCond }: Look,
+  { x, beside = new Float32Array(0), shape, timestep, timestepCond, round }: Look,
   embeddings: readonly Tensor<"float32">[],
   unet: Pick<NoisePredictor, "predict">,
   signal?: AbortSignal,
@@ -59,13 +62,15 @@ async function predictAll(
   const [, , height, width] = shape as [number, number, number, number];
   const input = joined(Float32Array, x, beside);
   const answers: Float32Array[] = [];
-  for (const group of runsOf(embeddings, (a, b) => a.shape[1] === b.shape[1])) {
+  // By itself, so that what is kept of one is there whichever of them the next call asks for.
+  const together = (a: Tensor, b: Tensor) => round === undefined && a.shape[1] === b.shape[1];
+  for (const group of runsOf(embeddings, together)) {
     const batch = group.length;
     const sample = float32(
       [batch, input.length / (height * width), height, width],
       joined(Float32Array, ...group.map(() => input)),
     );
-    const found = await unet.predict({ sample, timestep, words: group, timestepCond }, signal);
+    const found = await unet.predict({ sample, timestep, words: group, timestepCond, round }, signal);
     for (let i = 0; i < batch; i++) answers.push(found.subarray(i * x.length, (i + 1) * x.length));
   }
   return answers;

@@ -34,6 +34,8 @@ export function extraFields(
     Emphasis: promptSyntax === "plain" ? undefined : EMPHASIS_NAMES[emphasis],
     "Wildcard prompt": settings.wildcardPrompt,
     "Wildcard negative prompt": settings.wildcardNegativePrompt,
+    DeepCache: settings.deepCache,
+    "DeepCache branch": settings.deepCacheBranch,
     Adapters: settings.adapters?.map(({ name: adapter, scale }) => `${adapter}:${scale}`).join(", "),
     VAE: name(vae),
     Config: name(config),
@@ -102,6 +104,8 @@ export interface ReadExtra {
   readonly prediction?: PredictionType | undefined;
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly tiling?: boolean | undefined;
+  readonly deepCache?: number | undefined;
+  readonly deepCacheBranch?: number | undefined;
   /** Of a picture to start from, and of its mask. */
   readonly strength?: number | undefined;
   readonly maskBlur?: number | undefined;
@@ -126,6 +130,8 @@ export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
     prediction: predictionTypes.find((type) => type === fields.get("Prediction")),
     schedulerConfig: readOverrides(fields.get("Scheduler config")),
     tiling: { on: true, off: false }[fields.get("Tiled decoding") ?? ""],
+    deepCache: wholeWithin(limits.deepCache, fields.get("DeepCache")),
+    deepCacheBranch: wholeWithin(limits.deepCacheBranch, fields.get("DeepCache branch")),
     // A1111's second pass has one too, and starts from its own first.
     strength: fields.has("Hires upscale") ? undefined : within(limits.strength, fields.get("Denoising strength")),
     maskBlur: within(limits.maskBlur, fields.get("Mask blur")),
@@ -137,6 +143,11 @@ export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
 function within([low, high]: readonly [number, number], text = ""): number | undefined {
   const value = text.trim() === "" ? Number.NaN : Number(text);
   return value >= low && value <= high ? value : undefined;
+}
+
+function wholeWithin(range: readonly [number, number], text = ""): number | undefined {
+  const value = within(range, text);
+  return Number.isInteger(value) ? value : undefined;
 }
 
 function readOverrides(text = ""): Record<string, unknown> | undefined {

@@ -27,7 +27,7 @@ import { picturePrompts } from "./picture-prompts.ts";
 import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
 import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings } from "./settings.ts";
-import { type DrawingTools, textToImage } from "./text-to-image.ts";
+import { cutOf, type DrawingTools, textToImage } from "./text-to-image.ts";
 import { checkPrompts, plainWords } from "./words.ts";
 
 export interface LoadOptions extends FactsOptions, MachineOptions {}
@@ -144,7 +144,8 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     const start = performance.now();
     const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
     try {
-      await networks.prepare(size, { skip: (settings.clipSkip ?? 1) - 1, tiled: settings.tiling, signal });
+      const options = { skip: (settings.clipSkip ?? 1) - 1, tiled: settings.tiling, signal };
+      await networks.prepare(size, { ...options, ...cutOf(settings) });
     } catch (error) {
       signal?.throwIfAborted();
       throw await explainFailure(error, runtime.device);

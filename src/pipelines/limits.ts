@@ -10,6 +10,10 @@ export const limits = {
   guidanceRescale: [0, 1],
   /** A noise level: the greatest that A1111's own slider has is 15, and no schedule's is beyond 1000. */
   ngms: [0, 1000],
+  /** Calls of the network, of which one runs all of it. */
+  deepCache: [1, 100],
+  /** Of the largest U-Net; each model has its own. */
+  deepCacheBranch: [0, 100],
   eta: [0, 1],
   /** How strongly an adapter works. */
   adapterScale: [-100, 100],

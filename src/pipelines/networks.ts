@@ -36,7 +36,7 @@ export interface Networks {
   /** ids [B, T] → [B, T, D]; `skip` last layers are left out. */
   encodeText(ids: Tensor<"int64">, skip: number, signal?: AbortSignal): Promise<Tensor<"float32">>;
   /** The U-Net for one run: dispose of it when that has ended. */
-  noisePredictor(): NoisePredictor;
+  noisePredictor(cut?: UnetCut): NoisePredictor;
   /** Latents as the U-Net holds them [B, 4, H, W] → pixels [B, 3, 8H, 8W] in about −1…1. */
   decode(
     latents: Tensor<"float32">,
@@ -50,8 +50,14 @@ export interface Networks {
   /** Loads what a picture of this size needs, so that the first step is not slower than the others. */
   prepare(
     size: LatentSize,
-    options: { readonly skip: number; readonly tiled: boolean; readonly signal?: AbortSignal },
+    options: UnetCut & { readonly skip: number; readonly tiled: boolean; readonly signal?: AbortSignal },
   ): Promise<void>;
+}
+
+/** Where the U-Net's deeper layers are cut off, so that what they come to can be reused (see `unetParts`). */
+export interface UnetCut {
+  /** Default: nowhere. */
+  readonly branch?: number;
 }
 
 /** An adapter (LoRA and the like) with the layers of these networks that it changes, and how strongly. */
@@ -106,31 +112,32 @@ export function createNetworks(
       ),
   });
   /** Built once for the networks that are cut from it. */
-  let lastParts: { readonly size: string; readonly parts: UnetParts } | undefined;
-  const partsOf = (size: LatentSize): UnetParts => {
-    if (lastParts?.size !== nameOf(size)) {
-      lastParts = { size: nameOf(size), parts: unetParts(unetConfig(unetPart.config, unetPart.configFile), size) };
-    }
-    return lastParts.parts;
-  };
+  let lastParts: { readonly variant: string; readonly parts: UnetParts } | undefined;
   const unetFor =
-    (adapters: Adapters): UnetNetworks =>
+    (adapters: Adapters, { branch }: UnetCut = {}): UnetNetworks =>
     (size) => {
-      const cut = (name: string, variant: string, part: "words" | "rest"): Network => ({
+      const variant = branch === undefined ? nameOf(size) : `${nameOf(size)}, branch ${branch}`;
+      const parts = (): UnetParts => {
+        if (lastParts?.variant !== variant) {
+          lastParts = { variant, parts: unetParts(unetConfig(unetPart.config, unetPart.configFile), size, branch) };
+        }
+        return lastParts.parts;
+      };
+      const cut = (name: string, part: "words" | "rest" | "shallow", of: string): Network => ({
         name,
-        variant: `${variant} ${keyOf(adapters)}`,
+        variant: `${of} ${keyOf(adapters)}`,
         part: unetPart,
         build: () => {
           const changes = adapters.map(({ name, unet: layers }) => ({ name, layers }));
-          const { whole, ...parts } = partsOf(size);
-          return { ...adapted(parts[part], changes), whole };
+          return { ...adapted(parts()[part]!, changes), whole: parts().whole };
         },
       });
       return {
+        parts,
         // Words are the same at every size.
-        words: cut("U-Net's words", "", "words"),
-        keys: () => [...partsOf(size).words.outputs.keys()],
-        rest: cut("U-Net", nameOf(size), "rest"),
+        words: cut("U-Net's words", "words", ""),
+        rest: cut("U-Net", "rest", variant),
+        shallow: cut("U-Net's shallow part", "shallow", variant),
       };
     };
   const half = (name: string, size: LatentSize, build: () => Graph): Network => ({
@@ -151,7 +158,7 @@ export function createNetworks(
       const { last_hidden_state: hidden } = await run(text(skip, adapters), { input_ids: ids, ...scales }, signal);
       return finite(hidden, { name: "text encoder", part: textEncoder });
     },
-    noisePredictor: () => createNoisePredictor(sessions, unetFor(adapters), scalesOf(adapters, "unet")),
+    noisePredictor: (cut) => createNoisePredictor(sessions, unetFor(adapters, cut), scalesOf(adapters, "unet")),
     async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
         const { image } = await run(decoderFor(sizeOfLast(part)), { latents: part }, signal);
@@ -173,12 +180,13 @@ export function createNetworks(
       const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
       return { mean: await finite(mean ?? latents, decoded), deviation, factor: scalingFactor(vae) };
     },
-    async prepare(size, { skip, tiled, signal }) {
+    async prepare(size, { skip, tiled, branch, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
-      const unet = unetFor(adapters)(size);
+      const unet = unetFor(adapters, { branch })(size);
       await open(unet.rest, signal);
       await open(text(skip, adapters), signal);
       await open(unet.words, signal);
+      if (branch !== undefined) await open(unet.shallow, signal);
       if (!tiled) await open(decoderFor(size), signal);
     },
   });

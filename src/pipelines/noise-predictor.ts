@@ -1,5 +1,6 @@
 import { byteLength } from "../graph/index.ts";
-import type { KeptTensor } from "../runtime/index.ts";
+import type { UnetParts } from "../models/index.ts";
+import type { Feeds, KeptTensor } from "../runtime/index.ts";
 import { float32, joined, type Tensor, zeros } from "../tensor/index.ts";
 import type { Network, Sessions } from "./sessions.ts";
 
@@ -12,6 +13,11 @@ export interface UnetFeeds {
   readonly words: readonly Tensor<"float32">[];
   /** [time_cond_proj_dim], where the network was distilled with guidance. */
   readonly timestepCond?: Float32Array;
+  /**
+   * Where deep features are reused: of the calls of one round that tell the same words the first runs the whole U-Net, the
+   * others take its deep features and run the shallow part alone.
+   */
+  readonly round?: number;
 }
 
 /**
@@ -23,21 +29,26 @@ export interface NoisePredictor {
   dispose(): void;
 }
 
-/** The U-Net's two parts (see `unetParts`). */
+/** The parts of a U-Net as networks. */
 interface Unet {
+  parts(): UnetParts;
   readonly words: Network;
-  /** Names of what `words` comes to. */
-  keys(): readonly string[];
   readonly rest: Network;
+  readonly shallow: Network;
 }
 
 /** For latents of that size. */
 export type UnetNetworks = (size: { readonly height: number; readonly width: number }) => Unet;
 
-/** Words that the U-Net was told of, and the keys and values that its attentions have of them. */
+type KeptTensors = Readonly<Record<string, KeptTensor>>;
+
+/** Words that the U-Net was told of. */
 interface Known {
   readonly words: UnetFeeds["words"];
-  readonly keys: Readonly<Record<string, KeptTensor>>;
+  /** Keys and values that its attentions have of them. */
+  readonly keys: KeptTensors;
+  /** What its deeper layers came to when they were told last. */
+  deep?: { readonly round: number; readonly kept: KeptTensors };
 }
 
 /** Bytes of keys and values that are kept where words change from step to step, beyond those that are told now. */
@@ -52,41 +63,56 @@ export function createNoisePredictor(
   /** What was told last comes first. */
   let known: readonly Known[] = [];
 
-  async function keysOf(words: Known["words"], networks: Unet, signal?: AbortSignal): Promise<Known["keys"]> {
-    const found = known.find((one) => isUsable(one) && sameWords(one.words, words));
-    const now = found ?? { words, keys: await compute(words, networks, signal) };
+  async function knownOf(words: Known["words"], networks: Unet, signal?: AbortSignal): Promise<Known> {
+    const found = known.find((one) => !isLost(one.keys) && sameWords(one.words, words));
+    const now: Known = found ?? { words, keys: await compute(words, networks, signal) };
     const before = known.filter((one) => one !== now);
     let room = ROOM;
     const kept = before.filter((one) => {
       room -= sizeOf(one);
-      return room >= 0 && isUsable(one);
+      return room >= 0 && !isLost(one.keys);
     });
     for (const one of before) if (!kept.includes(one)) forget(one);
     known = [now, ...kept];
-    return now.keys;
+    return now;
   }
 
-  async function compute(words: Known["words"], networks: Unet, signal?: AbortSignal): Promise<Known["keys"]> {
+  async function compute(words: Known["words"], networks: Unet, signal?: AbortSignal): Promise<KeptTensors> {
     const [, ...shape] = words[0]!.shape;
     const embeddings = float32([words.length, ...shape], joined(Float32Array, ...words.map(({ data }) => data)));
     const feeds = { encoder_hidden_states: embeddings, ...scales };
-    return (await runKeeping(networks.words, networks.keys(), feeds, signal)).kept;
+    return (await runKeeping(networks.words, [...networks.parts().words.outputs.keys()], feeds, signal)).kept;
+  }
+
+  /** The whole U-Net, or its shallow part where the deep features of this round are there. */
+  async function ask(told: Known, feeds: Feeds, round: number | undefined, networks: Unet, signal?: AbortSignal) {
+    if (round === undefined) return run(networks.rest, feeds, signal);
+    if (told.deep?.round === round && !isLost(told.deep.kept)) {
+      const all: Feeds = { ...feeds, ...told.deep.kept };
+      const wanted = networks.parts().shallow!.inputs.map(({ name }) => [name, all[name]!] as const);
+      return run(networks.shallow, { ...Object.fromEntries(wanted), ...scales }, signal);
+    }
+    const { outputs, kept } = await runKeeping(networks.rest, ["deep"], feeds, signal);
+    release(told.deep?.kept);
+    told.deep = { round, kept };
+    return outputs;
   }
 
   return {
-    async predict({ sample, timestep, words, timestepCond }, signal) {
+    async predict({ sample, timestep, words, timestepCond, round }, signal) {
       const [batch, , height, width] = sample.shape as [number, number, number, number];
       const networks = networksFor({ height, width });
       // Loaded first: where the runtime had to be started anew for it, what was kept before is gone.
       await open(networks.rest, signal);
+      const told = await knownOf(words, networks, signal);
       const feeds = {
         sample,
         timestep: float32([batch], new Float32Array(batch).fill(timestep)),
         ...(timestepCond && { timestep_cond: repeatRows(timestepCond, batch) }),
-        ...(await keysOf(words, networks, signal)),
+        ...told.keys,
         ...scales,
       };
-      const { out_sample: out } = await run(networks.rest, feeds, signal);
+      const { out_sample: out } = await ask(told, feeds, round, networks, signal);
       return (await finite(out, networks.rest)).data;
     },
     dispose() {
@@ -100,16 +126,21 @@ function sameWords(a: Known["words"], b: Known["words"]): boolean {
   return a.length === b.length && a.every((embedding, i) => embedding === b[i]);
 }
 
-function isUsable({ keys }: Known): boolean {
-  return Object.values(keys).every(({ ended }) => !ended);
+function isLost(kept: KeptTensors): boolean {
+  return Object.values(kept).some(({ ended }) => ended);
 }
 
 function sizeOf({ keys }: Known): number {
   return Object.values(keys).reduce((sum, tensor) => sum + byteLength(tensor), 0);
 }
 
-function forget({ keys }: Known): void {
-  for (const tensor of Object.values(keys)) tensor.dispose();
+function forget({ keys, deep }: Known): void {
+  release(keys);
+  release(deep?.kept);
+}
+
+function release(kept: KeptTensors = {}): void {
+  for (const tensor of Object.values(kept)) tensor.dispose();
 }
 
 function repeatRows(row: Float32Array, count: number): Tensor<"float32"> {

@@ -19,6 +19,8 @@ export interface ModelFacts {
   /** Pixels per place of the latent. */
   readonly scale: number;
   readonly textLayers: number;
+  /** Skips of the U-Net: where `unetParts` can cut it. */
+  readonly unetBranches: number;
   /** Of the U-Net: the latents', and in an inpainting model those of mask and masked picture. */
   readonly inputChannels: number;
   readonly latentChannels: number;
@@ -63,6 +65,7 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     guidanceRescale: real("guidance rescale", asked.guidanceRescale ?? 0, limits.guidanceRescale),
     guidanceInterval: interval(asked.guidanceInterval ?? [0, 1]),
     ngms: real("ngms", asked.ngms ?? 0, limits.ngms),
+    ...deepCacheOf(asked, facts),
     sampler: asked.sampler ?? defaults.sampler ?? "",
     schedule: asked.schedule ?? (asked.sampler === undefined ? (defaults.schedule ?? "") : ""),
     eta: asked.eta === undefined ? undefined : real("eta", asked.eta, limits.eta),
@@ -88,6 +91,23 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
   checkPrompts(settings, settings.steps - begin);
   if (settings.bestOf) plainWords(settings);
   return { ...settings, sampler, schedule };
+}
+
+/** Every n-th call is every call where n is 1. */
+function deepCacheOf(
+  { deepCache, deepCacheBranch }: GenerateSettings,
+  { name, unetBranches }: ModelFacts,
+): Pick<ResolvedSettings, "deepCache" | "deepCacheBranch"> {
+  if (deepCache === undefined) {
+    if (deepCacheBranch === undefined) return {};
+    throw new InputError("deepCacheBranch is given, but no deepCache.");
+  }
+  const interval = whole("deepCache", deepCache, limits.deepCache);
+  const branch = deepCacheBranch ?? 0;
+  if (!Number.isInteger(branch) || branch < 0 || branch >= unetBranches) {
+    throw new InputError(`deepCacheBranch is ${branch}; the U-Net of ${name} has those from 0 to ${unetBranches - 1}.`);
+  }
+  return interval === 1 ? {} : { deepCache: interval, deepCacheBranch: branch };
 }
 
 /** The settings of a picture to start from, and whether there has to be one. */

@@ -14,7 +14,7 @@ import { type Beginning, fromNoise, fromPicture, type InitPicture, layOver, step
 import { createEstimate } from "./estimate.ts";
 import type { GenerateEvent } from "./events.ts";
 import { guidedPrediction } from "./guided-prediction.ts";
-import type { Networks } from "./networks.ts";
+import type { Networks, UnetCut } from "./networks.ts";
 import type { NoisePredictor } from "./noise-predictor.ts";
 import type { PicturePrompts } from "./picture-prompts.ts";
 import { type PreviewFactors, previewOf } from "./preview.ts";
@@ -42,7 +42,7 @@ export async function* textToImage(
   settings: ResolvedSettings,
   tools: DrawingTools,
 ): AsyncGenerator<GenerateEvent, void, void> {
-  const unet = tools.networks.noisePredictor();
+  const unet = tools.networks.noisePredictor(cutOf(settings));
   try {
     yield* drawAll(settings, tools, unet);
   } finally {
@@ -69,6 +69,7 @@ async function* drawAll(
   const wordTools = { ...tools, steps, distilled: Boolean(conditionDim), known: new Map() };
   let words = yield* encodeWords({ ...settings, ...tools.prompts?.[0] }, wordTools);
   const estimate = createEstimate(settings.count, calls);
+  let round = 0;
   for (let picture = 0; picture < settings.count; picture++) {
     const own = { ...settings, ...tools.prompts?.[picture] };
     if (picture > 0 && tools.prompts) words = yield* encodeWords(own, wordTools);
@@ -95,8 +96,10 @@ async function* drawAll(
       const step = walk.steps[Math.min(call, calls - 1)]!;
       const told = words.at(step);
       const guided = step >= first && step < end && !guidanceRests(call, sigma, settings.ngms);
+      if (settings.deepCache && call % settings.deepCache === 0) round++;
       call++;
-      return guidedPrediction({ x, beside, shape, timestep, told, timestepCond, guided }, settings, unet, signal);
+      const look = { x, beside, shape, timestep, told, timestepCond, guided };
+      return guidedPrediction({ ...look, ...(settings.deepCache && { round }) }, settings, unet, signal);
     };
     let latents = initial;
     for await (const step of walk.run(predict, initial, draw)) {
@@ -130,6 +133,14 @@ async function* drawAll(
     const seconds = (performance.now() - start) / 1000;
     yield { type: "image", picture, image, pixels, settings: { ...own, seed, count: 1 }, seconds };
   }
+}
+
+/** Where the U-Net is cut so that a picture of these settings can be drawn. */
+export function cutOf({
+  deepCache,
+  deepCacheBranch,
+}: Pick<ResolvedSettings, "deepCache" | "deepCacheBranch">): UnetCut {
+  return deepCache ? { branch: deepCacheBranch } : {};
 }
 
 /** From the decoder's −1…1 to 0…1, in place. */

@@ -121,6 +121,12 @@ describe("--from", () => {
     }
   });
 
+  it("takes over how often the whole U-Net was run, and an option wins", async () => {
+    const fields = "DeepCache: 3, DeepCache branch: 2";
+    expect((await drawFrom(fields)).asked[0]).toMatchObject({ deepCache: 3, deepCacheBranch: 2 });
+    expect((await drawFrom(fields, "--deep-cache", "1")).asked[0]).toMatchObject({ deepCache: 1 });
+  });
+
   it("drops what was meant for the picture's sampler where another one is asked for", async () => {
     const fields = 'Sampler: DPM++ 2M SDE, Schedule type: Karras, Eta: 0.5, Scheduler config: "{\\"beta_end\\":0.01}"';
     expect((await drawFrom(fields)).asked[0]).toMatchObject({ schedule: "Karras", eta: 0.5 });

@@ -250,6 +250,8 @@ describe("the schema for editors", () => {
       guidanceRescale: 0,
       guidanceInterval: [0, 1],
       ngms: 0,
+      deepCache: 1,
+      deepCacheBranch: 0,
       sampler: "x",
       schedule: "x",
       eta: 0,

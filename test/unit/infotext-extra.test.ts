@@ -93,3 +93,19 @@ test.each([
   expect(said).toBe(word);
   expect(readExtra(new Map([["Tiled decoding", `${said}`]])).tiling).toBe(word && tiling);
 });
+
+test("features that were reused are told, and read as whole numbers of their range", () => {
+  const { DeepCache, "DeepCache branch": branch } = extraFields({
+    deepCache: 3,
+    deepCacheBranch: 0,
+  } as ResolvedSettings);
+  expect([DeepCache, branch]).toEqual([3, 0]);
+  const read = (...said: [string, string]) => {
+    const { deepCache, deepCacheBranch } = readExtra(
+      new Map(said.map((value, i) => [["DeepCache", "DeepCache branch"][i]!, value])),
+    );
+    return [deepCache, deepCacheBranch];
+  };
+  expect(read("3", "0")).toEqual([3, 0]);
+  expect(read("2.5", "-1")).toEqual([undefined, undefined]);
+});

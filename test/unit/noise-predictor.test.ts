@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { UnetParts } from "../../src/models/index.ts";
 import { createNoisePredictor } from "../../src/pipelines/noise-predictor.ts";
 import type { Network, Sessions } from "../../src/pipelines/sessions.ts";
 import type { KeptTensor } from "../../src/runtime/index.ts";
@@ -23,29 +24,38 @@ function telling() {
   };
   const sessions: Pick<Sessions, "open" | "run" | "runKeeping" | "finite"> = {
     open: async () => {},
-    run: async (_, feeds) => {
-      expect((feeds["k"] as KeptTensor).ended).toBe(false);
-      asked.push("rest");
+    run: async ({ name }, feeds) => {
+      if (name === "shallow") expect(Object.keys(feeds)).toEqual(["sample", "deep"]);
+      expect((feeds[name === "rest" ? "k" : "deep"] as KeptTensor).ended).toBe(false);
+      asked.push(name);
       return { out_sample: float32([1], [0]) };
     },
-    runKeeping: async (_, names, feeds) => {
-      const { data } = feeds["encoder_hidden_states"] as Tensor<"float32">;
-      asked.push("words");
-      const size = data.reduce((sum, each) => sum + each);
-      return { outputs: {}, kept: Object.fromEntries(names.map((name) => [name, keep(size)])) };
+    runKeeping: async ({ name }, names, feeds) => {
+      const words = feeds["encoder_hidden_states"] as Tensor<"float32"> | undefined;
+      asked.push(words ? name : `${name}, keeping ${names}`);
+      const size = words?.data.reduce((sum, each) => sum + each) ?? 0;
+      const kept = Object.fromEntries(names.map((each) => [each, keep(size)]));
+      return { outputs: { out_sample: float32([1], [0]) }, kept };
     },
     finite: async (found) => found as Tensor<"float32">,
   };
-  const network = {} as Network;
-  const predictor = createNoisePredictor(sessions, () => ({ words: network, rest: network, keys: () => ["k"] }), {});
+  const network = (name: string) => ({ name }) as Network;
+  const parts = {
+    words: { outputs: new Map([["k", {}]]) },
+    shallow: { inputs: [{ name: "sample" }, { name: "deep" }] },
+  };
+  const unet = { words: network("words"), rest: network("rest"), shallow: network("shallow") };
+  const predictor = createNoisePredictor(sessions, () => ({ ...unet, parts: () => parts as unknown as UnetParts }), {});
+  async function tell(words: Tensor<"float32">[], round?: number): Promise<string> {
+    asked.length = 0;
+    const sample = float32([words.length, 1, 1, 1], new Float32Array(words.length));
+    await predictor.predict({ sample, timestep: 1, words, round });
+    return asked.join(" ");
+  }
   return {
     held,
-    async ask(...words: Tensor<"float32">[]) {
-      asked.length = 0;
-      const sample = float32([words.length, 1, 1, 1], new Float32Array(words.length));
-      await predictor.predict({ sample, timestep: 1, words });
-      return asked.join(" ");
-    },
+    ask: (...words: Tensor<"float32">[]) => tell(words),
+    inRound: (round: number, ...words: Tensor<"float32">[]) => tell(words, round),
     dispose: () => predictor.dispose(),
   };
 }
@@ -84,4 +94,20 @@ test("what ended with its process is computed again", async () => {
   await ask(a);
   for (const tensor of held) (tensor as { ended: boolean }).ended = true;
   expect(await ask(a)).toBe("words rest");
+});
+
+test("deep features are kept for the round that they were computed in, those of the round before given up", async () => {
+  const { inRound, held, dispose } = telling();
+  const [a, b] = [words(1), words(1)];
+  expect(await inRound(1, a)).toBe("words rest, keeping deep");
+  expect(await inRound(1, a)).toBe("shallow");
+  expect(await inRound(1, b)).toBe("words rest, keeping deep");
+  expect(await inRound(1, a)).toBe("shallow");
+  expect(held.size).toBe(4);
+  expect(await inRound(2, a)).toBe("rest, keeping deep");
+  expect(held.size).toBe(4);
+  for (const tensor of held) if (tensor.shape[0] === 0) (tensor as { ended: boolean }).ended = true;
+  expect(await inRound(2, a)).toBe("rest, keeping deep");
+  dispose();
+  expect([...held].filter(({ ended }) => !ended)).toEqual([]);
 });

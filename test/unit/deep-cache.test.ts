@@ -1,0 +1,160 @@
+/** Deep features that are reused, on a tiny checkpoint: what is run how often, and what the pictures then are. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { copyInto, Graph, lower, lowerings, toOnnx, weightsOf } from "../../src/graph/index.ts";
+import { unetBranches, unetConfig, unetParts, unetWithJoins } from "../../src/models/index.ts";
+import { open } from "../../src/pipelines/inkling.ts";
+import type { NoisePredictor } from "../../src/pipelines/noise-predictor.ts";
+import type { GenerateSettings } from "../../src/pipelines/settings.ts";
+import { textToImage } from "../../src/pipelines/text-to-image.ts";
+import { createNodeRuntime, type Runtime, type Session } from "../../src/runtime/index.ts";
+import { float32, type Tensor } from "../../src/tensor/index.ts";
+import { plainCheckpoint } from "../support/checkpoints.ts";
+
+/** Every run of a session: "whole", "shallow", or what else it gives. */
+const runs: string[] = [];
+let model: Awaited<ReturnType<typeof open>>;
+let runtime: Runtime;
+
+beforeAll(async () => {
+  runtime = createNodeRuntime({ device: "cpu", threads: 1 });
+  const counting: Runtime = {
+    ...runtime,
+    async createSession(model, options) {
+      const session = await runtime.createSession(model, options);
+      const kind = session.inputNames.includes("deep")
+        ? "shallow"
+        : session.inputNames.includes("timestep")
+          ? "whole"
+          : session.outputNames[0]!;
+      const run: Session["run"] = (...args) => {
+        runs.push(kind);
+        return session.run(...args);
+      };
+      const runKeeping: Session["runKeeping"] = (...args) => {
+        runs.push(kind);
+        return session.runKeeping(...args);
+      };
+      return { ...session, ended: false, run, runKeeping };
+    },
+  };
+  const choice = { device: "cpu", works: true, reason: "as asked" } as const;
+  model = await open(plainCheckpoint.folder, { starting: Promise.resolve({ runtime: counting, choice }) });
+});
+afterAll(() => runtime.close());
+
+const small = { prompt: "a lady with blue eyes", negativePrompt: "blurry", seed: 7, width: 64, height: 64 };
+
+/** The latents of every call, and the runs of the U-Net that each was made of. */
+async function draw(settings: Partial<GenerateSettings>, unet?: NoisePredictor) {
+  const resolved = model.resolve({ ...small, steps: 5, guidance: 5, sampler: "Euler", ...settings });
+  const networks = unet ? { ...model.networks, noisePredictor: () => unet } : model.networks;
+  const latents: Float32Array[] = [];
+  const calls: string[] = [];
+  runs.length = 0;
+  for await (const event of textToImage(resolved, { ...model.facts, networks, tokenizer: model.tokenizer })) {
+    if (event.type !== "step") continue;
+    latents.push(event.latents.data);
+    calls.push(runs.filter((kind) => ["whole", "shallow"].includes(kind)).join(" "));
+    runs.length = 0;
+  }
+  return { latents, calls };
+}
+
+/** The same by hand: the U-Net uncut, its joins looked at in every n-th call and put into those in between. */
+async function byHand(interval: number, branch: number): Promise<NoisePredictor> {
+  const { unet } = model.facts.checkpoint;
+  const { graph, joins } = unetWithJoins(unetConfig(unet.config), { height: 8, width: 8 });
+  graph.output("below", joins[branch]!);
+  const fed = new Graph("fed");
+  const below = fed.input("below", "float32", joins[branch]!.shape);
+  const moved = copyInto(fed, graph, {
+    node: (node, [, ...others]) =>
+      node.op === "Concat" && node.inputs[0] === joins[branch]
+        ? fed.node("Concat", [below, ...others], node.outputs, node.attributes)
+        : undefined,
+  });
+  fed.output("out_sample", moved.get(graph.outputs.get("out_sample")!)!);
+  const session = (g: Graph) => runtime.createSession(toOnnx(lower(g, lowerings.cpu), weightsOf(unet.weights)));
+  const [looking, feeding] = [await session(graph), await session(fed)];
+  const kept = new Map<Tensor, Tensor>();
+  let asked = 0;
+  return {
+    async predict({ sample, timestep, words }) {
+      const found: number[] = [];
+      const [, ...shape] = sample.shape;
+      const size = sample.data.length / words.length;
+      const call = asked++;
+      for (const [i, embedding] of words.entries()) {
+        const one = float32([1, ...shape], sample.data.slice(i * size, (i + 1) * size));
+        const feeds = { sample: one, timestep: float32([1], [timestep]), encoder_hidden_states: embedding };
+        const out =
+          call % interval === 0
+            ? await looking.run(feeds)
+            : await feeding.run({ ...feeds, below: kept.get(embedding)! });
+        if (out["below"]) kept.set(embedding, out["below"]);
+        found.push(...(out["out_sample"]!.data as Float32Array));
+      }
+      return Float32Array.from(found);
+    },
+    dispose: () => {},
+  };
+}
+
+const two = (kind: string) => `${kind} ${kind}`;
+
+describe("DeepCache", () => {
+  it("every call is what is drawn without", async () => {
+    const exact = await draw({});
+    expect(exact.calls).toEqual(Array(5).fill("whole"));
+    expect(await draw({ deepCache: 1, deepCacheBranch: 1 })).toEqual(exact);
+  });
+
+  it.each([
+    [2, 0],
+    [3, 0],
+    [2, 3],
+  ])("whole in one of %i calls, at branch %i, is what is computed by hand", async (deepCache, deepCacheBranch) => {
+    const cached = await draw({ deepCache, deepCacheBranch });
+    expect(cached.calls).toEqual([0, 1, 2, 3, 4].map((i) => two(i % deepCache === 0 ? "whole" : "shallow")));
+    const simulated = await draw({}, await byHand(deepCache, deepCacheBranch));
+    expect(cached.latents).toEqual(simulated.latents);
+    expect(cached.latents[1]).not.toEqual((await draw({})).latents[1]);
+  });
+
+  it("counts calls, not steps, and begins every picture anew", async () => {
+    const { calls } = await draw({ sampler: "Heun", steps: 2, deepCache: 2, count: 2 });
+    expect(calls).toEqual(["whole", "shallow", "whole", "whole", "shallow", "whole"].map(two));
+  });
+
+  it("runs whole when words are new in a round, and shallow for those that were told in it", async () => {
+    const { calls } = await draw({ prompt: "[a lady:a house:1]", steps: 4, deepCache: 3 });
+    expect(calls).toEqual(["whole whole", "shallow whole", "shallow shallow", "whole whole"]);
+    const unguided = await draw({ guidanceInterval: [0, 0.4], deepCache: 5 });
+    expect(unguided.calls).toEqual(["whole whole", "shallow shallow", "shallow", "shallow", "shallow"]);
+  });
+
+  it("the shallow part is the smaller the lower the branch, and there are as many as skips", () => {
+    const { unet } = model.facts.checkpoint;
+    const config = unetConfig(unet.config);
+    const sizes = Array.from({ length: unetBranches(config) }, (_, branch) => {
+      const { whole, shallow } = unetParts(config, { height: 8, width: 8 }, branch);
+      expect(shallow!.nodes.length).toBeLessThan(whole.nodes.length);
+      return shallow!.nodes.length;
+    });
+    expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
+    expect(unetWithJoins(config, { height: 8, width: 8 }).joins).toHaveLength(sizes.length);
+  });
+
+  it("a branch that the U-Net does not have, and one without an interval, are refused", () => {
+    const resolve = (settings: Partial<GenerateSettings>) => () => model.resolve({ ...small, ...settings });
+    const last = model.facts.unetBranches - 1;
+    expect(resolve({ deepCache: 2, deepCacheBranch: last + 1 })).toThrow(
+      `deepCacheBranch is ${last + 1}; the U-Net of ${plainCheckpoint.name} has those from 0 to ${last}.`,
+    );
+    expect(resolve({ deepCache: 2, deepCacheBranch: 0.5 })).toThrow(/deepCacheBranch is 0.5/);
+    expect(resolve({ deepCache: 0 })).toThrow(/deepCache is 0; .* from 1 to 100/);
+    expect(resolve({ deepCacheBranch: 1 })).toThrow(/deepCacheBranch is given, but no deepCache/);
+    expect(resolve({ deepCache: 3 })()).toMatchObject({ deepCache: 3, deepCacheBranch: 0 });
+    expect(resolve({ deepCache: 1 })().deepCache).toBeUndefined();
+  });
+});
