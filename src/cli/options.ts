@@ -122,7 +122,7 @@ export function addDrawingOptions(
     .option("--from <picture>", "take over all settings of a picture; what else is given wins")
     .optionsGroup(MODEL)
     .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")
-    .option("--vae <path>", "folder or file whose VAE replaces the model's")
+    .option("--vae <name>", "a name of `inkling models`, a folder or a file: its VAE replaces the model's")
     .option("--config <folder>", "checkpoint folder whose configs, tokenizer and scheduler replace the model's")
     .addOption(predictionOption())
     .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")

@@ -16,10 +16,11 @@ export interface FactsOptions extends CheckpointOptions, OpeningOptions {}
  */
 export async function modelFacts(
   model: string | undefined,
-  { onNote = () => {}, env = process.env, ...opening }: FactsOptions,
+  { onNote = () => {}, env = process.env, vae: named, ...opening }: FactsOptions,
 ): Promise<ModelFacts> {
   const { name, path, source } = await resolveModel(model, env);
-  const checkpoint = await openCheckpoint(path, opening);
+  const vae = named === undefined ? undefined : (await resolveModel(named, env, "vae")).path;
+  const checkpoint = await openCheckpoint(path, { ...opening, vae });
   checkpoint.notes.forEach(onNote);
   const unet = unetConfig(checkpoint.unet.config, checkpoint.unet.configFile);
   return {

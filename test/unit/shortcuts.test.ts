@@ -1,9 +1,15 @@
 /** Evaluations of the U-Net that settings leave out, on a tiny checkpoint: how many, and what the pictures then are. */
+import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { modelFacts } from "../../src/pipelines/facts.ts";
 import { open } from "../../src/pipelines/inkling.ts";
+import { openPlanner } from "../../src/pipelines/plan.ts";
 import type { GenerateSettings } from "../../src/pipelines/settings.ts";
 import { textToImage } from "../../src/pipelines/text-to-image.ts";
 import { plainCheckpoint } from "../support/checkpoints.ts";
+import { path } from "../support/fixtures.ts";
 
 let model: Awaited<ReturnType<typeof open>>;
 beforeAll(async () => {
@@ -85,5 +91,24 @@ describe("NGMS", () => {
 
   it("has no say where the prompt goes alone", async () => {
     expect(await draw({ ngms: 1000, guidance: 1 })).toEqual(await draw({ guidance: 1 }));
+  });
+});
+
+describe("another VAE", () => {
+  it("is found in the cache by its name, and a name that is not there is refused with what to do", async () => {
+    const home = await mkdtemp(join(tmpdir(), "inkling-vae-"));
+    const env = { HF_HOME: home, HOME: home };
+    await expect(openPlanner(plainCheckpoint.folder, { vae: "taesd", env })).rejects.toThrow(
+      /hf download madebyollin\/taesd/,
+    );
+    const snapshot = join(home, "hub", "models--madebyollin--taesd", "snapshots", "abc");
+    await mkdir(snapshot, { recursive: true });
+    for (const file of ["config.json", "diffusion_pytorch_model.safetensors"]) {
+      await copyFile(path("checkpoints", "tiny-taesd", file), join(snapshot, file));
+    }
+    const { checkpoint } = await modelFacts(plainCheckpoint.folder, { vae: "taesd", env });
+    expect(checkpoint.vae.config["_class_name"]).toBe("AutoencoderTiny");
+    await expect(openPlanner(plainCheckpoint.folder, { vae: "gpt2", env })).rejects.toThrow(/decodes latents: taesd/);
+    await rm(home, { recursive: true });
   });
 });
