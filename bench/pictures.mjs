@@ -30,19 +30,17 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describeMachine, timed, watchMemory } from "./machine.mjs";
 import { inkling, peers } from "./peers/engines.mjs";
 import { cellsOf, columns, isQuiet, markdown, QUIET, rowOf } from "./rows.mjs";
-import { folderOf, Missing, main, readWork, Usage, whole } from "./work.mjs";
+import { folderOf, Missing, main, peersOf, readWork, whole } from "./work.mjs";
 
-async function bench(args) {
-  const { values, work } = readWork(args, {
+async function bench() {
+  const { values, work } = readWork({
     against: { type: "string" },
     rounds: { type: "string", default: "3" },
     repeats: { type: "string", default: "2" },
     also: { type: "string", multiple: true, default: [] },
     json: { type: "string" },
   });
-  const names = values.against?.split(",") ?? [];
-  const unknown = names.find((name) => !Object.hasOwn(peers, name));
-  if (unknown !== undefined) throw new Usage(`There is no peer "${unknown}": ${Object.keys(peers).join(", ")}.`);
+  const names = peersOf(values.against);
   const [rounds, repeats] = [whole("rounds", values.rounds), whole("repeats", values.repeats, 0)];
   if (names.length > 0) work.folder ??= folderOf("sd21");
   const engines = new Map([
@@ -169,6 +167,5 @@ function run([program, ...rest], threads) {
   });
 }
 
-const args = process.argv.slice(2);
-if (args.includes("--profile")) await import("./profile.mjs");
-else await main(() => bench(args));
+if (process.argv.includes("--profile")) await import("./profile.mjs");
+else await main(bench);

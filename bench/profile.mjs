@@ -26,7 +26,7 @@ const STEPS = 4;
 const LEAST = 0.01;
 
 await main(async () => {
-  const { values, work } = readWork(process.argv.slice(2), { profile: { type: "boolean" } });
+  const { values, work } = readWork({ profile: { type: "boolean" } });
   const { folder = EMBEDDED, size, threads } = work;
   const show = values.markdown ? markdown : columns;
   const roof = await measureRoof(threads);

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { HOME } from "./peers/engines.mjs";
+import { HOME, peers } from "./peers/engines.mjs";
 
 /** Wrong usage: a sentence for the person, exit code 2. */
 export class Usage extends Error {}
@@ -23,14 +23,18 @@ const common = {
   markdown: { type: "boolean", default: false },
 };
 
-/** Parses the command line; `options` are those that this bench has beside the common ones. */
-export function readWork(args, options) {
-  let values;
+/** The command line's options. */
+export function readOptions(options) {
   try {
-    ({ values } = parseArgs({ args, options: { ...common, ...options } }));
+    return parseArgs({ options }).values;
   } catch (error) {
     throw new Usage(error.message.split("\n")[0]);
   }
+}
+
+/** Parses the command line; `options` are those that this bench has beside the common ones. */
+export function readWork(options) {
+  const values = readOptions({ ...common, ...options });
   const { model } = values;
   const size = whole("size", values.size, 64);
   if (size % 64) throw new Usage(`--size ${size}: every engine takes multiples of 64.`);
@@ -51,6 +55,14 @@ export function readWork(args, options) {
       threads: whole("threads", values.threads),
     },
   };
+}
+
+/** Names of peers, from a list with commas. */
+export function peersOf(list) {
+  const names = list?.split(",") ?? [];
+  const unknown = names.find((name) => !Object.hasOwn(peers, name));
+  if (unknown === undefined) return names;
+  throw new Usage(`There is no peer "${unknown}": ${Object.keys(peers).join(", ")}.`);
 }
 
 export function whole(name, text, least = 1) {

@@ -11,8 +11,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { folderOf, Missing, main, STAND_INS, Usage, whole } from "../work.mjs";
+import { folderOf, Missing, main, peersOf, readOptions, STAND_INS, whole } from "../work.mjs";
 import { HOME, PYTHON, peers, SD_CLI, SINGLE_FILE } from "./engines.mjs";
 
 const SD_CPP = "0.4.7";
@@ -22,16 +21,12 @@ const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 await main(setUp);
 
 function setUp() {
-  const { values } = parseArgs({
-    options: {
-      against: { type: "string", default: Object.keys(peers).join() },
-      model: { type: "string", default: STAND_INS.join() },
-      size: { type: "string", default: "256" },
-    },
+  const values = readOptions({
+    against: { type: "string", default: Object.keys(peers).join() },
+    model: { type: "string", default: STAND_INS.join() },
+    size: { type: "string", default: "256" },
   });
-  const names = values.against.split(",");
-  const unknown = names.find((name) => !Object.hasOwn(peers, name));
-  if (unknown !== undefined) throw new Usage(`There is no peer "${unknown}": ${Object.keys(peers).join(", ")}.`);
+  const names = peersOf(values.against);
   const size = whole("size", values.size, 64);
   const wants = (...kinds) => kinds.some((kind) => names.some((name) => name.startsWith(kind)));
 
@@ -42,8 +37,8 @@ function setUp() {
   for (const model of values.model.split(",")) {
     const folder = makeModel(model);
     const make = (path, ...command) => existsSync(join(folder, path)) || run(...command);
-    if (wants("onnxruntime")) make(`onnx/${size}`, PYTHON, here("export.py"), folder, size, "onnx");
-    if (wants("openvino")) make("openvino", PYTHON, here("export.py"), folder, size, "openvino");
+    if (wants("onnxruntime")) make(`onnx/${size}`, PYTHON, "-W", "ignore", here("export.py"), folder, size, "onnx");
+    if (wants("openvino")) make("openvino", PYTHON, "-W", "ignore", here("export.py"), folder, size, "openvino");
     if (wants("sdcpp") && model === "sd21") make(SINGLE_FILE, process.execPath, here("single-file.mjs"), folder);
   }
   console.log(`${names.join(", ")}: ready in ${HOME}`);
