@@ -56,6 +56,8 @@ async function bench() {
   const lines = values.json && create(values.json);
   const scratch = mkdtempSync(join(tmpdir(), "inkling-bench-"));
   process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+  // Left to itself a signal would end this process without its exit, and leave the engine computing.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(130));
   const machine = describeMachine();
   const runs = new Map([...engines.keys()].map((name) => [name, []]));
   for (let round = 1; round <= rounds; round++) {
