@@ -38,6 +38,7 @@ export function goalLine(goal: Goal, settings: ResolvedSettings): string {
   if (own("guidanceInterval")) parts.push(`guided from ${settings.guidanceInterval.join(" to ")}`);
   if (own("deepCache")) parts.push(`DeepCache ${settings.deepCache ?? 1}`);
   if (own("ngms")) parts.push(`NGMS ${settings.ngms}`);
+  if (own("tokenMerging")) parts.push(`token merging ${settings.tokenMerging ?? 0}`);
   if (own("sampler") || own("schedule")) parts.push([sampler, schedule].filter(Boolean).join(" "));
   if (own("eta") && settings.eta !== undefined) parts.push(`eta ${settings.eta}`);
   if (own("clipSkip")) parts.push(`clip skip ${settings.clipSkip}`);

@@ -23,6 +23,7 @@ export interface DrawingOptions extends ConfigOptions {
   readonly ngms?: number;
   readonly deepCache?: number;
   readonly deepCacheBranch?: number;
+  readonly tokenMerging?: number;
   readonly sampler?: string;
   readonly schedule?: string;
   readonly eta?: number;
@@ -98,6 +99,11 @@ export function addDrawingOptions(
       "--deep-cache-branch <n>",
       "how much of it runs in between: 0 is the least",
       integer("It is", ...limits.deepCacheBranch),
+    )
+    .option(
+      "--token-merging <share>",
+      "merge this share of the places before self-attention, 0 to 0.75: faster, and not the same picture",
+      number(...limits.tokenMerging),
     )
     .addOption(
       new Option(

@@ -63,6 +63,7 @@ export async function wishOf(
     ngms: options.ngms,
     deepCache: options.deepCache,
     deepCacheBranch: options.deepCacheBranch,
+    tokenMerging: options.tokenMerging,
     sampler: options.sampler,
     schedule: options.schedule,
     eta: options.eta,
@@ -73,8 +74,9 @@ export async function wishOf(
     adapterFolder: options.loraFolder,
     ...(await startOf(options, taken)),
   };
-  const { schedulerConfig, tiling, promptSyntax, emphasis, deepCache, deepCacheBranch } = taken ?? {};
-  const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis, deepCache, deepCacheBranch };
+  const { schedulerConfig, tiling, promptSyntax, emphasis, deepCache, deepCacheBranch, tokenMerging } = taken ?? {};
+  const reused = { deepCache, deepCacheBranch, tokenMerging };
+  const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis, ...reused };
   const suiting = await whatSuits(said, options.sampler ?? goal?.settings.sampler);
   for (const key of Object.keys(goal?.settings ?? {})) delete suiting[key as keyof GoalSettings];
   if (!taken && goal?.settings.negativePrompt === undefined) suiting.negativePrompt = defaults.negative;

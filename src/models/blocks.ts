@@ -16,6 +16,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { conv2d, groupNorm, layerNorm, linear, toPicture, toSequence } from "./layers.ts";
+import { type MergedPicture, tokenMerging } from "./token-merging.ts";
 
 export interface Norm {
   readonly groups: number;
@@ -69,14 +70,15 @@ export function feedForward(x: Value): Value {
   return linear("net.2", mul(value!, gelu(gate!)), channels);
 }
 
-/** BasicTransformerBlock: attention over places, attention to words, feed-forward, each on a residual stream. */
-export function transformerBlock(x: Value, words: Value, heads: number): Value {
+/**
+ * BasicTransformerBlock: attention over places, attention to words, feed-forward, each on a residual stream. With `merging`
+ * attention over places sees fewer of them.
+ */
+export function transformerBlock(x: Value, words: Value, heads: number, merging?: MergedPicture): Value {
   const g = x.graph;
   const norm1 = layerNorm("norm1", x);
-  let h = add(
-    g.scope("attn1", () => attentionLayer(norm1, undefined, { heads })),
-    x,
-  );
+  const { merge, unmerge } = merging ? tokenMerging(x, merging) : { merge: same, unmerge: same };
+  let h = add(unmerge(g.scope("attn1", () => attentionLayer(merge(norm1), undefined, { heads }))), x);
   const norm2 = layerNorm("norm2", h);
   h = add(
     g.scope("attn2", () => attentionLayer(norm2, words, { heads })),
@@ -89,24 +91,31 @@ export function transformerBlock(x: Value, words: Value, heads: number): Value {
   );
 }
 
+function same(x: Value): Value {
+  return x;
+}
+
 export interface SpatialTransformer {
   readonly heads: number;
   readonly norm: Norm;
   /** Project in and out with matrices (SD 2) instead of 1×1 convolutions (SD 1): the same numbers in other shapes. */
   readonly linearProjection: boolean;
   readonly layers?: number;
+  /** Which share of the places is merged into others where attention looks at them. Default: none. */
+  readonly merged?: number;
 }
 
 /** Transformer2DModel (Rombach et al. 2022, §3.3): x [B, C, H, W], words [B, S, D] → [B, C, H, W]. */
 export function spatialTransformer(x: Value, words: Value, options: SpatialTransformer): Value {
-  const { heads, norm, linearProjection, layers = 1 } = options;
+  const { heads, norm, linearProjection, layers = 1, merged = 0 } = options;
   const [, channels, height, width] = x.shape as [unknown, number, number, number];
+  const merging = merged > 0 ? { height, width, share: merged } : undefined;
   let h = groupNorm("norm", x, norm);
   h = linearProjection
     ? linear("proj_in", toSequence(h), channels)
     : toSequence(conv2d("proj_in", h, channels, { kernel: 1 }));
   for (let i = 0; i < layers; i++)
-    h = x.graph.scope(`transformer_blocks.${i}`, () => transformerBlock(h, words, heads));
+    h = x.graph.scope(`transformer_blocks.${i}`, () => transformerBlock(h, words, heads, merging));
   h = linearProjection
     ? toPicture(linear("proj_out", h, channels), height, width)
     : conv2d("proj_out", toPicture(h, height, width), channels, { kernel: 1 });

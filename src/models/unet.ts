@@ -16,6 +16,8 @@ export interface UnetShape {
   /** Places of the latent: a picture's pixels divided by 8. */
   readonly height: number;
   readonly width: number;
+  /** Which share of the largest level's places is merged into others before self-attention, up to 0.75. Default: none. */
+  readonly merged?: number;
 }
 
 /**
@@ -29,7 +31,7 @@ export function unet(config: UnetConfig, shape: UnetShape): Graph {
 /** As {@link unet}, and what comes up from below to each skip, that of the first convolution first. */
 export function unetWithJoins(
   config: UnetConfig,
-  { height, width }: UnetShape,
+  { height, width, merged = 0 }: UnetShape,
 ): { readonly graph: Graph; readonly joins: readonly Value[] } {
   const { block_out_channels: channels, layers_per_block: layers } = config;
   const levels = channels.length;
@@ -47,6 +49,8 @@ export function unetWithJoins(
       norm: { groups: config.norm_num_groups, epsilon: 1e-6 },
       linearProjection: config.use_linear_projection,
       layers: config.transformer_layers_per_block[level]!,
+      // As the paper does: deeper levels have too few places to gain by it, and lose more.
+      merged: level === 0 ? merged : 0,
     });
   const resnet = (name: string, x: Value, width: number): Value =>
     g.scope(name, () => resnetBlock(x, time, width, norm));

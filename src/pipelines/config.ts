@@ -23,6 +23,7 @@ const settings = z.strictObject({
   ngms: real(limits.ngms).optional().describe("Below this noise level guide only in every second call"),
   deepCache: whole(limits.deepCache).optional().describe("Run the whole U-Net in every n-th call only"),
   deepCacheBranch: whole(limits.deepCacheBranch).optional().describe("The skip at which its shallow part ends"),
+  tokenMerging: real(limits.tokenMerging).optional().describe("Share of the places merged before self-attention"),
   sampler: text.optional().describe("A name of `inkling samplers`"),
   schedule: text.optional().describe("A noise schedule of `inkling samplers`"),
   eta: real(limits.eta).optional().describe("Fresh noise in DDIM and the ancestral samplers"),

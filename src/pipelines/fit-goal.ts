@@ -28,6 +28,7 @@ const WALK = [
   "ngms",
   "deepCache",
   "deepCacheBranch",
+  "tokenMerging",
   "sampler",
   "schedule",
   "eta",

@@ -58,6 +58,8 @@ export interface Networks {
 export interface UnetCut {
   /** Default: nowhere. */
   readonly branch?: number;
+  /** Which share of the largest level's places is merged (see `tokenMerging`). Default: none. */
+  readonly merged?: number;
 }
 
 /** An adapter (LoRA and the like) with the layers of these networks that it changes, and how strongly. */
@@ -114,12 +116,15 @@ export function createNetworks(
   /** Built once for the networks that are cut from it. */
   let lastParts: { readonly variant: string; readonly parts: UnetParts } | undefined;
   const unetFor =
-    (adapters: Adapters, { branch }: UnetCut = {}): UnetNetworks =>
+    (adapters: Adapters, { branch, merged }: UnetCut = {}): UnetNetworks =>
     (size) => {
-      const variant = branch === undefined ? nameOf(size) : `${nameOf(size)}, branch ${branch}`;
+      const variant = [nameOf(size), branch !== undefined && `branch ${branch}`, merged && `${merged} merged`]
+        .filter(Boolean)
+        .join(", ");
       const parts = (): UnetParts => {
         if (lastParts?.variant !== variant) {
-          lastParts = { variant, parts: unetParts(unetConfig(unetPart.config, unetPart.configFile), size, branch) };
+          const config = unetConfig(unetPart.config, unetPart.configFile);
+          lastParts = { variant, parts: unetParts(config, { ...size, merged }, branch) };
         }
         return lastParts.parts;
       };
@@ -180,9 +185,9 @@ export function createNetworks(
       const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
       return { mean: await finite(mean ?? latents, decoded), deviation, factor: scalingFactor(vae) };
     },
-    async prepare(size, { skip, tiled, branch, signal }) {
+    async prepare(size, { skip, tiled, branch, merged, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
-      const unet = unetFor(adapters, { branch })(size);
+      const unet = unetFor(adapters, { branch, merged })(size);
       await open(unet.rest, signal);
       await open(text(skip, adapters), signal);
       await open(unet.words, signal);

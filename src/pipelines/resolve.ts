@@ -66,6 +66,9 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     guidanceInterval: interval(asked.guidanceInterval ?? [0, 1]),
     ngms: real("ngms", asked.ngms ?? 0, limits.ngms),
     ...deepCacheOf(asked, facts),
+    ...((asked.tokenMerging ?? 0) !== 0 && {
+      tokenMerging: real("tokenMerging", asked.tokenMerging!, limits.tokenMerging),
+    }),
     sampler: asked.sampler ?? defaults.sampler ?? "",
     schedule: asked.schedule ?? (asked.sampler === undefined ? (defaults.schedule ?? "") : ""),
     eta: asked.eta === undefined ? undefined : real("eta", asked.eta, limits.eta),

@@ -52,6 +52,11 @@ export interface GenerateSettings {
    * convolution's. Default 0, the least that can be computed in between.
    */
   deepCacheBranch?: number;
+  /**
+   * Which share of the U-Net's largest level is merged into its likes before self-attention, 0–0.75 (token merging, Bolya &
+   * Hoffman 2023). Faster the larger the picture is, and not the same one. Default 0.
+   */
+  tokenMerging?: number;
   /** A diffusers class name or an A1111 sampler name; see `samplers`. Default: the checkpoint's scheduler_config. */
   sampler?: string;
   /** Noise schedule for A1111 sampler names ("karras", "exponential", …; see `schedules`). */
@@ -149,6 +154,7 @@ export type GoalSettings = Pick<
   | "ngms"
   | "deepCache"
   | "deepCacheBranch"
+  | "tokenMerging"
   | "sampler"
   | "schedule"
   | "eta"
@@ -195,6 +201,8 @@ export interface ResolvedSettings {
   /** Absent where every call runs the whole U-Net. */
   readonly deepCache?: number;
   readonly deepCacheBranch?: number;
+  /** Absent where none are merged. */
+  readonly tokenMerging?: number;
   readonly sampler: string;
   readonly schedule: string;
   readonly eta: number | undefined;

@@ -135,12 +135,13 @@ async function* drawAll(
   }
 }
 
-/** Where the U-Net is cut so that a picture of these settings can be drawn. */
+/** Where the U-Net is cut, and what of it is merged, so that a picture of these settings can be drawn. */
 export function cutOf({
   deepCache,
   deepCacheBranch,
-}: Pick<ResolvedSettings, "deepCache" | "deepCacheBranch">): UnetCut {
-  return deepCache ? { branch: deepCacheBranch } : {};
+  tokenMerging,
+}: Pick<ResolvedSettings, "deepCache" | "deepCacheBranch" | "tokenMerging">): UnetCut {
+  return { ...(deepCache && { branch: deepCacheBranch }), merged: tokenMerging };
 }
 
 /** From the decoder's −1…1 to 0…1, in place. */

@@ -245,6 +245,7 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
       noise: asked.noise ?? "each",
       clipSkip: asked.clipSkip,
       tiling: asked.tiling ?? false,
+      ...(asked.tokenMerging && { tokenMerging: asked.tokenMerging }),
       ...(asked.deepCache && { deepCache: asked.deepCache, deepCacheBranch: asked.deepCacheBranch ?? 0 }),
       ...(asked.image && { strength: asked.strength ?? 0.8 }),
       ...(asked.mask && { maskBlur: asked.maskBlur ?? 4 }),

@@ -49,7 +49,7 @@ describe("a prompt", () => {
 
   it("hands every option on", async () => {
     const ran = await runCli([
-      ..."x --size 64x32 --guidance 0 --guidance-rescale 0.7 --guidance-interval 0.2:0.8 --ngms 3 --eta 0.5 --rng cuda".split(
+      ..."x --size 64x32 --guidance 0 --guidance-rescale 0.7 --guidance-interval 0.2:0.8 --ngms 3 --token-merging 0.5 --eta 0.5 --rng cuda".split(
         " ",
       ),
       ..."--clip-skip 2 --count 2 --model m --vae v --config c --prediction v --device cpu --threads 3".split(" "),
@@ -69,6 +69,7 @@ describe("a prompt", () => {
       guidanceRescale: 0.7,
       guidanceInterval: [0.2, 0.8],
       ngms: 3,
+      tokenMerging: 0.5,
       deepCache: 3,
       deepCacheBranch: 2,
       eta: 0.5,
@@ -217,6 +218,7 @@ describe("wrong usage is told in one line, before anything is loaded", () => {
     [["x", "--guidance-interval", "0:1.2"], "0.2:0.8"],
     [["x", "--guidance-interval", "0.5"], "0.2:0.8"],
     [["x", "--ngms", "-1"], "from 0 to 1000"],
+    [["x", "--token-merging", "0.8"], "from 0 to 0.75"],
     [["x", "--deep-cache", "1.5"], "from 1 to 100"],
     [["x", "--deep-cache-branch", "-1"], "from 0 to 100"],
     [["x", "--format", "gif"], "png, jpeg, webp"],
