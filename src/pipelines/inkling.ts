@@ -26,11 +26,15 @@ import type { MachineOptions } from "./opening.ts";
 import { picturePrompts } from "./picture-prompts.ts";
 import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
+import type { SessionsOptions } from "./sessions.ts";
 import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings } from "./settings.ts";
 import { cutOf, type DrawingTools, textToImage } from "./text-to-image.ts";
 import { checkPrompts, plainWords } from "./words.ts";
 
-export interface LoadOptions extends FactsOptions, MachineOptions {}
+export interface LoadOptions extends FactsOptions, MachineOptions {
+  /** How convolutions are computed on the CPU. Default: as seems fastest. */
+  readonly convolutions?: SessionsOptions["convolutions"];
+}
 
 /** A finished picture, with everything that is needed to draw it again. */
 export interface DrawnImage extends Picture {
@@ -90,13 +94,13 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
     await runtime.close();
     throw opened.reason;
   }
-  const { onNote = () => {} } = options;
+  const { onNote = () => {}, convolutions } = options;
   const { facts, tokenizer } = opened.value;
   return {
     facts,
     runtime,
     reason: choice.reason,
-    networks: createNetworks(facts.checkpoint, runtime, { onNote, findNonFinite }),
+    networks: createNetworks(facts.checkpoint, runtime, { onNote, findNonFinite, convolutions }),
     tokenizer,
     resolve: (settings) => resolveSettings(settings, facts),
   };

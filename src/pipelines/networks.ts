@@ -150,6 +150,7 @@ export function createNetworks(
     variant: nameOf(size),
     part: vae,
     partial: true,
+    batch: 1,
     build,
   });
   const decoded = { name: "VAE", part: vae };

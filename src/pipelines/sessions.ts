@@ -1,4 +1,4 @@
-import { type Graph, lower, lowerings, toOnnx, weightsOf } from "../graph/index.ts";
+import { type Graph, lowerFor, type PlanOptions, toOnnx, weightsOf } from "../graph/index.ts";
 import type { Feeds, Runtime, Session } from "../runtime/index.ts";
 import { InputError, inTurns, nextTurn, type StoredTensor, type Tensor, untilAborted } from "../tensor/index.ts";
 // Not from the room's index: this file also runs in a page, which reads no files.
@@ -13,6 +13,8 @@ export interface Network {
   readonly part: ModelPart;
   /** The graph asks for a part of the weights only: more is no cause for a remark. */
   readonly partial?: boolean;
+  /** How many it mostly computes at once. Default: 2, a prompt and its negative. */
+  readonly batch?: number;
   build(): Graph | BuiltGraph;
 }
 
@@ -29,6 +31,8 @@ export interface SessionsOptions {
   readonly onNote?: (line: string) => void;
   /** Looks through the weights where a network's output is not finite, to name the one at fault. Default: nobody looks. */
   readonly findNonFinite?: (weights: WeightStore) => Promise<NonFinite | undefined>;
+  /** How convolutions are computed on the CPU. Default: as seems fastest. */
+  readonly convolutions?: Pick<PlanOptions, "form" | "extraBytes" | "measured">;
   /** What to try where the weights are in order and the numbers are not. */
   readonly advice?: string;
 }
@@ -54,7 +58,7 @@ export interface Sessions {
 /** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
 export function createSessions(
   runtime: Runtime,
-  { onNote = () => {}, findNonFinite, advice }: SessionsOptions = {},
+  { onNote = () => {}, findNonFinite, convolutions, advice }: SessionsOptions = {},
 ): Sessions {
   const sessions = new Map<string, { readonly variant: string; readonly session: Session }>();
   const turns = new Map<string, Promise<unknown>>();
@@ -78,7 +82,7 @@ export function createSessions(
   }
 
   /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
-  async function create({ part, partial, build }: Network, signal?: AbortSignal): Promise<Session> {
+  async function create({ part, partial, batch, build }: Network, signal?: AbortSignal): Promise<Session> {
     signal?.throwIfAborted();
     await nextTurn();
     const built = build();
@@ -90,7 +94,7 @@ export function createSessions(
       if (!partial) checked.add(part);
     }
     await nextTurn();
-    const lowered = lower(graph, lowerings[runtime.device]);
+    const lowered = lowerFor(runtime.device, graph, { ...convolutions, ...(batch && { batch }) });
     await nextTurn();
     const weight = weightsOf(part.weights);
     const model = toOnnx(lowered, (key) => stored?.get(key) ?? weight(key));

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { rules } from "../../src/autograd/index.ts";
-import { lowerings } from "../../src/graph/index.ts";
+import { lower, lowerings } from "../../src/graph/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { caseRunner, expectCase } from "../support/cases.ts";
 import { maxAbs } from "../support/compare.ts";
@@ -11,7 +11,7 @@ const runner = caseRunner(createNodeRuntime({ device: "cpu", threads: 1 }));
 afterAll(() => runner.close());
 
 const KEY_BIAS = "grad.param.k.bias";
-const cases = gradientCases(lowerings.cpu);
+const cases = gradientCases((graph) => lower(graph, lowerings.cpu));
 
 describe("gradients of the modules", () => {
   test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => {

@@ -1,5 +1,5 @@
-import { afterAll, expect, test } from "vitest";
-import { lowerings } from "../../src/graph/index.ts";
+import { afterAll, describe, expect, test } from "vitest";
+import { convolutionForms, lowerFor } from "../../src/graph/index.ts";
 import { guidanceEmbedding } from "../../src/models/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { toFloat32 } from "../../src/tensor/index.ts";
@@ -11,10 +11,15 @@ import { moduleCases } from "../support/modules.ts";
 const runner = caseRunner(createNodeRuntime({ device: "cpu", threads: 1 }));
 afterAll(() => runner.close());
 
-const cases = moduleCases(lowerings.cpu);
+describe.each(["fastest", ...convolutionForms] as const)("convolutions %s", (form) => {
+  const plan = form === "fastest" ? {} : { form };
+  const cases = moduleCases((graph) => lowerFor("cpu", graph, plan));
 
-test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => {
-  expectCase(await runner.run(c), c);
+  test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => {
+    expectCase(await runner.run(c), c);
+  });
+
+  test("the table has cases", () => expect(cases.length).toBeGreaterThan(40));
 });
 
 test("the scale of a model distilled with guidance as sinusoids", () => {
@@ -32,5 +37,3 @@ test("the scale of a model distilled with guidance as sinusoids", () => {
     expectClose(got, want, 2e-5, { name });
   }
 });
-
-test("the table has cases", () => expect(cases.length).toBeGreaterThan(40));

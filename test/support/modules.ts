@@ -1,7 +1,7 @@
 /** The cases of fixtures/modules as graphs, ready for any runtime: the same list runs on every device. */
 
 import { backward } from "../../src/autograd/index.ts";
-import type { Lowerings, Value } from "../../src/graph/index.ts";
+import type { Graph, Value } from "../../src/graph/index.ts";
 import * as ops from "../../src/graph/index.ts";
 import * as blocks from "../../src/models/blocks.ts";
 import * as layers from "../../src/models/layers.ts";
@@ -29,6 +29,9 @@ interface ModuleCase {
   use_linear_projection?: boolean;
   need_probs?: boolean;
 }
+
+/** A graph as a device wants it. */
+export type Lowered = (graph: Graph) => Graph;
 
 type Inputs = Readonly<Record<string, Value>>;
 type Build = (inputs: Inputs, about: ModuleCase, want: ReadonlyMap<string, Tensor>) => Value;
@@ -90,7 +93,7 @@ const builders: Record<string, Build> = {
 };
 
 /** The gradients of every case: of its inputs and of its weights, from the stored gradient of its output. */
-export function gradientCases(lowerings: Lowerings): GraphCase[] {
+export function gradientCases(lowered: Lowered): GraphCase[] {
   return readJson<ModuleCase[]>("modules", "cases.json").map((about) => {
     const { graph, feeds, tensors, weight } = build(about);
     const upstream = need(tensors, "upstream");
@@ -106,15 +109,15 @@ export function gradientCases(lowerings: Lowerings): GraphCase[] {
       want[name] = stored;
       graph.output(name, gradient);
     }
-    const model = ops.toOnnx(ops.lower(graph, lowerings), weight);
+    const model = ops.toOnnx(lowered(graph), weight);
     return { name: about.file, kind: "module", model, feeds, want, tolerance: tolerances.gradients };
   });
 }
 
 /** Every case of modules/cases.json and the table of timestep embeddings, lowered and written. */
-export function moduleCases(lowerings: Lowerings): GraphCase[] {
+export function moduleCases(lowered: Lowered): GraphCase[] {
   const cases = readJson<ModuleCase[]>("modules", "cases.json");
-  return [...cases.map((about) => moduleCase(about, lowerings)), ...timestepCases(lowerings)];
+  return [...cases.map((about) => moduleCase(about, lowered)), ...timestepCases(lowered)];
 }
 
 /** The case's graph with its output "out", what it is fed with, and where its weights are. */
@@ -136,7 +139,7 @@ function build(about: ModuleCase) {
   return { graph, feeds, inputs, tensors, weight };
 }
 
-function moduleCase(about: ModuleCase, lowerings: Lowerings): GraphCase {
+function moduleCase(about: ModuleCase, lowered: Lowered): GraphCase {
   const { graph: g, feeds, inputs, tensors, weight } = build(about);
   const want: Record<string, Tensor> = { out: need(tensors, "out") };
   if (about.need_probs) {
@@ -151,11 +154,11 @@ function moduleCase(about: ModuleCase, lowerings: Lowerings): GraphCase {
     g.output("attention_probs", ops.reshape(map, probabilities.shape));
     want["attention_probs"] = probabilities;
   }
-  const model = ops.toOnnx(ops.lower(g, lowerings), weight);
+  const model = ops.toOnnx(lowered(g), weight);
   return { name: about.file, kind: "module", model, feeds, want, tolerance: tolerances.out };
 }
 
-function timestepCases(lowerings: Lowerings): GraphCase[] {
+function timestepCases(lowered: Lowered): GraphCase[] {
   const tensors = readTensors("modules", "timestep-embedding.safetensors");
   const timesteps = toFloat32(need(tensors, "timesteps"));
   return [...tensors].flatMap(([name, want]) => {
@@ -165,7 +168,7 @@ function timestepCases(lowerings: Lowerings): GraphCase[] {
     const t = g.input("t", "float32", [timesteps.length]);
     const config = { flip_sin_to_cos: options[2] === "flip", freq_shift: Number(options[3]) };
     g.output("out", sinusoids(t, Number(options[1]), config));
-    const model = ops.toOnnx(ops.lower(g, lowerings), () => need(tensors, name));
+    const model = ops.toOnnx(lowered(g), () => need(tensors, name));
     return [
       {
         name: `timestep-embedding ${name}`,

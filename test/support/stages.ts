@@ -2,13 +2,14 @@
  * The stages of the checkpoints of fixtures/checkpoints as graphs: text encoder, U-Net, its blocks, VAE, TAESD. Which
  * checkpoints there are, and every name and size, is read from the files.
  */
-import type { Lowerings, OnnxModel, Value, Weight } from "../../src/graph/index.ts";
-import { concat, Graph, lower, reshape, slice, toOnnx } from "../../src/graph/index.ts";
+import type { OnnxModel, Value, Weight } from "../../src/graph/index.ts";
+import { concat, Graph, reshape, slice, toOnnx } from "../../src/graph/index.ts";
 import * as models from "../../src/models/index.ts";
 import { float32, type StoredTensor, type Tensor, toFloat32 } from "../../src/tensor/index.ts";
 import { type Checkpoint, type ModelPart, openCheckpoint, openModelPart } from "../../src/weights/index.ts";
 import type { GraphCase, Tolerance } from "./cases.ts";
 import { exists, list, path, readJson, readTensors } from "./fixtures.ts";
+import type { Lowered } from "./modules.ts";
 
 /** The table under checkpoints/ in the fixtures' README; TAESD counts as a VAE. */
 const tolerances = {
@@ -18,7 +19,7 @@ const tolerances = {
 } as const satisfies Record<string, Tolerance>;
 
 export interface StageOptions {
-  readonly lowerings: Lowerings;
+  readonly lowered: Lowered;
   /** What a graph is bound to instead of the place in the file: for pages, which see no files. */
   readonly weight?: (stored: StoredTensor) => Weight;
 }
@@ -241,7 +242,7 @@ function guidanceCase(minusOne: Float32Array, want: Tensor, options: StageOption
   const graph = new Graph("guidance");
   const inputs = rows.map((_, i) => graph.input(`row${i}`, "float32", [1, width]));
   graph.output("timestep_cond", concat(inputs, 0));
-  const model = toOnnx(lower(graph, options.lowerings), () => want);
+  const model = toOnnx(options.lowered(graph), () => want);
   return {
     name: "unet guidance",
     kind: "unet",
@@ -360,8 +361,8 @@ function places(latents: Tensor): { height: number; width: number } {
 }
 
 /** The graph as a device wants it, with the part's weights. */
-function bind(graph: Graph, part: ModelPart, { lowerings, weight = (stored) => stored }: StageOptions): OnnxModel {
-  return toOnnx(lower(graph, lowerings), (name) => {
+function bind(graph: Graph, part: ModelPart, { lowered, weight = (stored) => stored }: StageOptions): OnnxModel {
+  return toOnnx(lowered(graph), (name) => {
     const stored = part.weights.get(name);
     if (!stored) throw new Error(`${part.weights.describe()} has no "${name}".`);
     return weight(stored);

@@ -1,5 +1,5 @@
 /** CLIP's two towers on the fixtures of the group "vision", as graphs for any device. */
-import { type Graph, lower, toOnnx } from "../../src/graph/index.ts";
+import { type Graph, toOnnx } from "../../src/graph/index.ts";
 import { clipConfig, clipTextFeatures, clipVision, textEnds } from "../../src/models/index.ts";
 import { float32, type Tensor } from "../../src/tensor/index.ts";
 import { type ModelPart, openModelPart } from "../../src/weights/index.ts";
@@ -61,8 +61,8 @@ export async function clipCases(options: StageOptions): Promise<GraphCase[]> {
   ];
 }
 
-function bind(graph: Graph, { weights }: ModelPart, { lowerings, weight = (stored) => stored }: StageOptions) {
-  return toOnnx(lower(graph, lowerings), (name) => weight(weights.get(name)!));
+function bind(graph: Graph, { weights }: ModelPart, { lowered, weight = (stored) => stored }: StageOptions) {
+  return toOnnx(lowered(graph), (name) => weight(weights.get(name)!));
 }
 
 /** Pictures [C, H, W] as one batch. */

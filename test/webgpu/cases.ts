@@ -1,8 +1,10 @@
-import { lowerings, type OnnxModel } from "../../src/graph/index.ts";
+import { type Graph, lowerFor, type OnnxModel } from "../../src/graph/index.ts";
 import type { GraphCase } from "../support/cases.ts";
 import { moduleCases } from "../support/modules.ts";
 import { distinctCheckpoints, type StageOptions, stagesOf } from "../support/stages.ts";
 import { clipCases } from "../support/vision.ts";
+
+const lowered = (graph: Graph) => lowerFor("webgpu", graph);
 
 /**
  * What runs on WebGPU: every module, the stages of one checkpoint of each build, and CLIP's vision tower. Other files, types and sizes, and
@@ -12,7 +14,7 @@ import { clipCases } from "../support/vision.ts";
 export async function webgpuCases(weight?: StageOptions["weight"]): Promise<GraphCase[]> {
   const cases: GraphCase[] = [];
   for (const checkpoint of distinctCheckpoints()) {
-    const stages = await stagesOf(checkpoint, { lowerings: lowerings.webgpu, weight });
+    const stages = await stagesOf(checkpoint, { lowered, weight });
     // Checkpoints may share a VAE: graph and place of the weights are the same then.
     const known = new Set(cases.map(({ model }) => Buffer.from(model.bytes).toString("latin1")));
     const more = onceEach(stages.cases).filter((c) => !known.has(Buffer.from(c.model.bytes).toString("latin1")));
@@ -20,8 +22,8 @@ export async function webgpuCases(weight?: StageOptions["weight"]): Promise<Grap
     // seconds and more each). The first U-Net stands for all; on the CPU every one runs at its odd sizes.
     cases.push(...more.filter((c) => cases.length === 0 || !isOdd(c)));
   }
-  const clip = await clipCases({ lowerings: lowerings.webgpu, weight });
-  return [...moduleCases(lowerings.webgpu), ...cases, ...clip.slice(0, 1)];
+  const clip = await clipCases({ lowered, weight });
+  return [...moduleCases(lowered), ...cases, ...clip.slice(0, 1)];
 }
 
 /**

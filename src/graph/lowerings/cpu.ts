@@ -4,6 +4,7 @@ import { emit, emitAll } from "../ops/emit.ts";
 import { add, div, mul, reduceMean, reshape, sqrt, sub } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
 import { common } from "./common.ts";
+import { timesTransposed } from "./products.ts";
 
 /** x · σ(αx) in one pass over memory. */
 const sigmoidGate =
@@ -14,7 +15,10 @@ const sigmoidGate =
 /** Of a matrix, Gemm takes the weight as it lies: a transposed copy of GPT-2's word table would be 150 MB. */
 const linear: Lowering = (node, inputs) => {
   const [x, weight, bias] = inputs;
-  if (x!.shape.length !== 2) return common["Linear"]!(node, inputs);
+  if (x!.shape.length !== 2) {
+    const product = timesTransposed(x!, weight!);
+    return bias ? add(product, bias) : product;
+  }
   return emit("Gemm", [x!, weight!, bias], node.outputs[0]!, { transB: 1 });
 };
 

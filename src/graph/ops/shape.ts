@@ -1,4 +1,4 @@
-import { float32, int64 } from "../../tensor/index.ts";
+import { float32, int64, type Tensor } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import { broadcast, type Dim, factors, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
 import { at, emit, emitAll, integers } from "./emit.ts";
@@ -114,6 +114,12 @@ export function gather(table: Value, ids: Value): Value {
     { dtype: table.dtype, shape: [...ids.shape, ...table.shape.slice(1)] },
     { axis: 0 },
   );
+}
+
+/** What stands at `places` along `axis`, in their order: […, n, …] with n places. */
+export function gatherAlong(x: Value, axis: number, places: Tensor): Value {
+  const shape = x.shape.flatMap<Dim>((dim, i) => (i === axis ? places.shape : [dim]));
+  return emit("Gather", [x, x.graph.constant(places)], { dtype: x.dtype, shape }, { axis });
 }
 
 /**

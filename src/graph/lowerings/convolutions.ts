@@ -1,0 +1,63 @@
+import type { Node, Value } from "../graph.ts";
+import { add, convAttributes, reshape } from "../ops/index.ts";
+import { fixed } from "../shape.ts";
+import { timesTransposed } from "./products.ts";
+import { type Tile, winograd } from "./winograd.ts";
+
+/**
+ * How a convolution is computed: by the runtime's own kernel, as a matrix product (1×1), or by Winograd's F(2×2, 3×3) or
+ * F(4×4, 3×3).
+ */
+export const convolutionForms = ["direct", "product", "winograd-2", "winograd-4"] as const;
+export type ConvolutionForm = (typeof convolutionForms)[number];
+
+/** What a form's cost depends on; convolutions that agree in it are of one class. */
+export interface ConvolutionClass {
+  readonly batch: number;
+  readonly channels: number;
+  readonly features: number;
+  /** Of the input. */
+  readonly height: number;
+  readonly width: number;
+  readonly kernel: number;
+  readonly stride: number;
+}
+
+/** @param batch what a named first dimension is taken for */
+export function classOf(node: Node, batch: number): ConvolutionClass {
+  const [x, weight] = node.inputs;
+  const { kernel_shape, strides } = convAttributes(node);
+  return {
+    batch: typeof x!.shape[0] === "number" ? x!.shape[0] : batch,
+    channels: fixed(weight!.shape, 1, "Conv"),
+    features: fixed(weight!.shape, 0, "Conv"),
+    height: fixed(x!.shape, 2, "Conv"),
+    width: fixed(x!.shape, 3, "Conv"),
+    kernel: kernel_shape[0],
+    stride: strides[0],
+  };
+}
+
+/**
+ * The forms in which a convolution gives what it should. A 3×3 one as a product of the places under the kernel side by side
+ * would be as fast as the kernel; what it rounds differently took one run of the fixtures beyond its tolerance.
+ */
+export function formsOf(node: Node): ConvolutionForm[] {
+  const { kernel_shape, strides, pads } = convAttributes(node);
+  const sides = (length: number, border: number) =>
+    kernel_shape.every((side) => side === length) &&
+    strides.every((step) => step === 1) &&
+    pads.every((side) => side === border);
+  if (sides(1, 0)) return ["direct", "product"];
+  return sides(3, 1) ? ["direct", "winograd-2", "winograd-4"] : ["direct"];
+}
+
+/** x [B, H, W, C], weight [K, C, …], bias [K] → [B, H, W, K] in any form but the direct one, whose layout is the other. */
+export function convolve(
+  form: Exclude<ConvolutionForm, "direct">,
+  [x, weight, bias]: readonly [Value, Value, Value | undefined],
+): Value {
+  if (form !== "product") return winograd(x, weight, bias, Number(form.at(-1)) as Tile);
+  const product = timesTransposed(x, reshape(weight, weight.shape.slice(0, 2)));
+  return bias ? add(product, bias) : product;
+}

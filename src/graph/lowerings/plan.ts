@@ -1,0 +1,127 @@
+import { byteLength, type Graph, type Node, type Value } from "../graph.ts";
+import { type ConvolutionClass, type ConvolutionForm, classOf, formsOf } from "./convolutions.ts";
+
+/** What a convolution is to be computed by, and why. */
+export interface PlannedConvolution {
+  readonly node: Node;
+  readonly about: ConvolutionClass;
+  readonly form: ConvolutionForm;
+  /** Seconds, by form. */
+  readonly seconds: Readonly<Partial<Record<ConvolutionForm, number>>>;
+  /** What the form's weights take beyond the convolution's own. */
+  readonly extraBytes: number;
+}
+
+export interface PlanOptions {
+  /** What a named batch dimension is taken for. Default: 2, a prompt and its negative. */
+  readonly batch?: number;
+  /** Every convolution in this form, where it gives the right result. Default: the fastest within the budget. */
+  readonly form?: ConvolutionForm;
+  /** What transformed weights may take beyond the plain ones. Default: a quarter of the graph's weights, at least 256 MiB. */
+  readonly extraBytes?: number;
+  /** Seconds by class and form as they were measured here. Default: the estimate. */
+  readonly measured?: (about: ConvolutionClass, form: ConvolutionForm) => number | undefined;
+}
+
+/** A form has to gain this much: the estimate is no better. */
+const WORTH = 0.1;
+const SMALLEST_BUDGET = 2 ** 28;
+const BUDGET_SHARE = 1 / 4;
+
+/**
+ * How each convolution of a graph is computed. Every one gets the fastest form that needs no more memory; then, as long as
+ * the budget lasts, those are exchanged for a faster one that gain the most seconds per byte.
+ */
+export function planConvolutions(graph: Graph, options: PlanOptions = {}): PlannedConvolution[] {
+  const { batch = 2, form: forced } = options;
+  const convolutions = graph.nodes.filter(({ op }) => op === "Conv");
+  if (forced) return convolutions.map((node) => forcedTo(forced, node, batch));
+  const choices = convolutions.map((node) => choicesFor(node, batch, options.measured));
+  const plain = choices.map((all) => fastest(all.filter(({ extraBytes }) => extraBytes === 0)));
+  const exchanges = choices.flatMap((all, i) =>
+    all
+      .filter(({ extraBytes, cost }) => extraBytes > 0 && cost < plain[i]!.cost * (1 - WORTH))
+      .map((choice) => ({ i, choice, gain: (plain[i]!.cost - choice.cost) / choice.extraBytes })),
+  );
+  const chosen = [...plain];
+  let left = options.extraBytes ?? Math.max(SMALLEST_BUDGET, BUDGET_SHARE * bytesOfWeights(graph));
+  for (const { i, choice } of exchanges.sort((a, b) => b.gain - a.gain)) {
+    const more = choice.extraBytes - chosen[i]!.extraBytes;
+    if (more > left || choice.cost >= chosen[i]!.cost) continue;
+    left -= more;
+    chosen[i] = choice;
+  }
+  return chosen;
+}
+
+type Choice = PlannedConvolution & { readonly cost: number };
+
+function choicesFor(node: Node, batch: number, measured: PlanOptions["measured"]): Choice[] {
+  const about = classOf(node, batch);
+  const forms = formsOf(node);
+  const costs = forms.map((form) => [form, measured?.(about, form) ?? estimate(about, form)] as const);
+  const seconds = Object.fromEntries(costs);
+  return costs.map(([form, cost]) => ({ node, about, form, seconds, cost, extraBytes: extraBytes(about, form) }));
+}
+
+function forcedTo(forced: ConvolutionForm, node: Node, batch: number): PlannedConvolution {
+  const about = classOf(node, batch);
+  const forms = formsOf(node);
+  // Beside Winograd's convolutions those of 1×1 are products, as their layout is theirs.
+  const wanted = forced === "direct" ? [] : [forced, "product" as const];
+  const form = wanted.find((one) => forms.includes(one)) ?? "direct";
+  return { node, about, form, seconds: { [form]: estimate(about, form) }, extraBytes: extraBytes(about, form) };
+}
+
+const fastest = (choices: readonly Choice[]): Choice => choices.reduce((a, b) => (b.cost < a.cost ? b : a));
+
+const bytesOfWeights = (graph: Graph): number =>
+  [...graph.parameters.values()].reduce((sum, value: Value) => sum + byteLength(value), 0);
+
+const tileOf = (form: ConvolutionForm): number => Number(form.at(-1));
+
+/** Bytes of the weights in this form, less those of the plain ones. */
+export function extraBytes({ channels, features, kernel }: ConvolutionClass, form: ConvolutionForm): number {
+  if (!form.startsWith("winograd")) return 0;
+  return 4 * channels * features * ((tileOf(form) + 2) ** 2 - kernel ** 2);
+}
+
+/** Multiplications and additions of the direct sum: what every form is measured by. */
+export function flops({ batch, channels, features, height, width, kernel, stride }: ConvolutionClass): number {
+  return (2 * batch * height * width * channels * features * kernel ** 2) / stride ** 2;
+}
+
+/**
+ * What one Zen 5 machine with two cores did, in operations or bytes a second: the forms compare alike on others, and where
+ * they do not, measuring tells (see `inkling doctor --plan`).
+ */
+const RATES = { kernel: 3.9e11, product: 4.2e11, weights: 3.6e10, cache: 3e10, memory: 1.5e10, turn: 8e9 };
+/** Rows of a matrix product at which it is half as fast as with many. */
+const FEW_ROWS = 16;
+/** Bytes that stay in the cache between two nodes. */
+const CACHE = 2.4e7;
+/** Seconds to start a node. */
+const NODE = 5e-6;
+
+/** Seconds that a convolution takes in a form: its sums and its weights' way from memory, partly at once, and what is moved. */
+export function estimate(about: ConvolutionClass, form: ConvolutionForm): number {
+  const { batch, channels, features, height, width, kernel, stride } = about;
+  const places = (batch * height * width) / stride ** 2;
+  const weights = 4 * channels * features;
+  const moved = (bytes: number, passes: number) => (bytes * passes) / (bytes > CACHE ? RATES.memory : RATES.cache);
+  const product = (rows: number, count: number) =>
+    Math.hypot(
+      (2 * count * rows * channels * features * (1 + FEW_ROWS / rows)) / RATES.product,
+      (count * weights) / RATES.weights,
+    );
+  if (form === "direct") {
+    const turned = (4 * (places * stride ** 2 * channels + places * features)) / RATES.turn;
+    return Math.hypot(flops(about) / RATES.kernel, (batch * kernel ** 2 * weights) / RATES.weights) + turned;
+  }
+  if (form === "product") return product(places, 1) + NODE;
+  const tile = tileOf(form);
+  const planes = (tile + 2) ** 2;
+  const tiles = batch * Math.ceil(height / tile) * Math.ceil(width / tile);
+  const [seen, summed] = [4 * planes * tiles * channels, 4 * planes * tiles * features];
+  return product(tiles, planes) + moved(seen, 5) + moved(summed, 4) + (planes + 10) * NODE;
+}
