@@ -9,6 +9,7 @@ import { textToImage } from "../../src/pipelines/text-to-image.ts";
 import { createNodeRuntime, type Runtime, type Session } from "../../src/runtime/index.ts";
 import { float32, type Tensor } from "../../src/tensor/index.ts";
 import { plainCheckpoint } from "../support/checkpoints.ts";
+import { expectCloseStd } from "../support/compare.ts";
 
 /** Every run of a session: "whole", "shallow", or what else it gives. */
 const runs: string[] = [];
@@ -117,7 +118,8 @@ describe("DeepCache", () => {
     const cached = await draw({ deepCache, deepCacheBranch });
     expect(cached.calls).toEqual([0, 1, 2, 3, 4].map((i) => two(i % deepCache === 0 ? "whole" : "shallow")));
     const simulated = await draw({}, await byHand(deepCache, deepCacheBranch));
-    expect(cached.latents).toEqual(simulated.latents);
+    // Convolutions may have another form there, which rounds in another way.
+    for (const [i, latents] of cached.latents.entries()) expectCloseStd(latents, simulated.latents[i]!, 1e-5, `${i}`);
     expect(cached.latents[1]).not.toEqual((await draw({})).latents[1]);
   });
 
