@@ -42,6 +42,8 @@ function blockFor(name, shape) {
 
 async function writePart(table, part, file) {
   const { config, tensors } = await readTable(table);
+  // transformers takes 1.0 and 0.0 here, not the 1 and 0 that JavaScript writes; they only matter to training.
+  for (const key of ["attention_dropout", "dropout", "initializer_factor"]) delete config[key];
   await mkdir(join(folder, part), { recursive: true });
   await writeFile(join(folder, part, "config.json"), JSON.stringify(config, null, 2));
   const { bytes: header, size } = safetensorsHeader(Object.entries(tensors), "F16", 2);

@@ -73,7 +73,7 @@ for (let i = 0; i < given.measure; i++) {
   });
   steps.push(seconds);
 }
-const { scaling_factor: factor } = config("vae");
+const { scaling_factor: factor = 0.18215 } = config("vae");
 const decode = () =>
   vae(
     new ort.Tensor(

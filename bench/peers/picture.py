@@ -18,8 +18,8 @@ given.folder = Path(given.folder)
 PROMPT = "a photograph of an astronaut riding a horse on the beach, golden hour"
 
 
-def setting(part, key):
-    return json.loads((given.folder / part / "config.json").read_text())[key]
+def setting(part, key, default=None):
+    return json.loads((given.folder / part / "config.json").read_text()).get(key, default)
 
 
 def timed(work):
@@ -58,7 +58,8 @@ def measure(encode, unet, decode, packages):
     for t in scheduler.timesteps[:given.measure]:
         latents, seconds = timed(lambda: scheduler.step(predict(t), t, latents).prev_sample)
         steps.append(seconds)
-    pictures = [timed(lambda: decode(latents / setting("vae", "scaling_factor"))) for _ in range(2)]
+    factor = setting("vae", "scaling_factor", 0.18215)
+    pictures = [timed(lambda: decode(latents / factor)) for _ in range(2)]
     print(json.dumps(dict(
         encode_s=[seconds for _, seconds in texts], warm_s=warm, step_s=steps,
         decode_s=[seconds for _, seconds in pictures], finite=bool(torch.isfinite(pictures[0][0]).all()),
