@@ -110,6 +110,15 @@ const KINDS = {
   LayerNormalization: ({ x }) => ({ kind: "layer norm", shape: `${x[2]}, ${x[0] * x[1]} rows`, direct: 0 }),
 };
 
+/** A product that a lowering moved to another path, as part of a wider layer say, is a layer by itself. */
+function productOfNoLayer(node) {
+  if (!PRODUCTS.includes(node.op)) return undefined;
+  const [{ shape }] = node.outputs;
+  const inner = innerOf(node.inputs[0], node.outputs[0]);
+  const rows = product(shape) / shape.at(-1);
+  return { kind: "linear", shape: `${inner}→${shape.at(-1)}, ${rows} rows`, direct: flopsOf(node) };
+}
+
 /**
  * Classes of layers from the slowest on, by kind alone or by kind and shape. Nodes between layers are classes by their
  * operation.
@@ -123,7 +132,8 @@ export function classesOf(nodes, layers, { peak, bandwidth }, byShape = true) {
   const classes = new Map();
   const seen = new Set();
   for (const node of nodes) {
-    const layer = layers.get(node.path);
+    const known = layers.get(node.path);
+    const layer = known ?? productOfNoLayer(node);
     const name = layer ? `${layer.kind}${byShape ? ` ${layer.shape}` : ""}` : node.op;
     const found = classes.get(name) ?? {
       name,
@@ -137,10 +147,10 @@ export function classesOf(nodes, layers, { peak, bandwidth }, byShape = true) {
     };
     const [flops, bytes] = [flopsOf(node), bytesOf(node)];
     const [computing, moving] = [flops / peak / 1e9, bytes / bandwidth / 1e9];
-    const first = !layer || !seen.has(node.path);
-    if (layer) seen.add(node.path);
+    const first = !known || !seen.has(node.path);
+    if (known) seen.add(node.path);
     found.layers += first ? 1 : 0;
-    found.direct += layer ? (first ? layer.direct : 0) : flops;
+    found.direct += first ? (layer?.direct ?? flops) : 0;
     found.seconds += node.seconds;
     found.flops += flops;
     found.bytes += bytes;

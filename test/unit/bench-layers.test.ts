@@ -124,6 +124,8 @@ it("nodes become classes of layers, whatever a layer was written as", () => {
     ),
     event("Add", "Add", 5, [image, image], image),
     event("to_k/MatMul", "MatMul", 5, [[2, 77, 16]], [2, 77, 32]),
+    // Half of a layer, written where its result is used.
+    event("ff/MatMul", "FusedMatMul", 1, [[2, 77, 16]], [2, 77, 8]),
     event("out_nchwc", "Conv", 20, [image, [4, 32, 3, 3]], [2, 4, 8, 8]),
   );
   const roof = { peak: 100, bandwidth: 10 };
@@ -135,6 +137,7 @@ it("nodes become classes of layers, whatever a layer was written as", () => {
     "conv 3×3 32→4, 8×8",
     "Add",
     "linear 16→32, 154 rows",
+    "linear 16→8, 154 rows",
   ]);
   const conv = found["conv 3×3 32→32, 8×8"];
   expect(conv).toMatchObject({ layers: 1, direct, flops: 2 * 36 * 8 * 32 * 32 });
@@ -144,6 +147,7 @@ it("nodes become classes of layers, whatever a layer was written as", () => {
   expect(conv.bounds).toBe("memory");
   expect(found["conv 3×3 32→4, 8×8"].bounds).toBe("arithmetic");
   expect(found["linear 16→32, 154 rows"].direct).toBe(2 * 154 * 16 * 32);
+  expect(found["linear 16→8, 154 rows"]).toMatchObject({ layers: 1, direct: 2 * 154 * 16 * 8 });
 
   const byKind = classesOf(nodes, layers, roof, false);
   expect(byKind[0]).toMatchObject({ name: "conv 3×3", layers: 2 });
@@ -153,7 +157,7 @@ it("nodes become classes of layers, whatever a layer was written as", () => {
     "conv 3×3 32→32, 8×8",
     "group norm 32, 8×8",
     "conv 3×3 32→4, 8×8",
-    "2 others",
+    "3 others",
     "all",
   ]);
   expect(cells.at(-1)[2]).toBe("0.1");
