@@ -6,6 +6,8 @@ const webgpu = { maxWorkers: 1, testTimeout: 300_000, hookTimeout: 300_000 };
 export default defineConfig({
   test: {
     pool: "forks",
+    // The user's own cache is none of the tests' business.
+    env: { INKLING_PREPARED: "off" },
     projects: [
       {
         extends: true,

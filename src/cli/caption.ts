@@ -6,8 +6,8 @@ import { asUsage, oneLine, remark } from "./errors.ts";
 import { jsonLine } from "./json.ts";
 import { rounded } from "./judge.ts";
 import type { JudgeOptions } from "./judge-options.ts";
+import { machineOf } from "./machine.ts";
 import { pictureFiles } from "./picture-files.ts";
-import { deviceOf } from "./settings.ts";
 
 /** What both commands that describe pictures can be asked for. */
 export interface CaptionerChoice extends Omit<JudgeOptions, "json"> {
@@ -54,13 +54,13 @@ export async function captionCommand(args: readonly string[], options: CaptionOp
 
 /** Opens the captioner that the options name, lets `work` ask it, and closes it. */
 export async function withCaptioner<T>(
-  { captioner: model, clip, threads, ...options }: CaptionerChoice,
+  { captioner: model, clip, ...options }: CaptionerChoice,
   { engine, env, signal }: Cli,
   onNote: (line: string) => void,
   work: (captioner: Captioner) => Promise<T>,
 ): Promise<T> {
-  const device = await deviceOf(options.device);
-  const captioner = await engine.openCaptioner({ model, clip, device, threads, env, signal, onNote });
+  const machine = await machineOf(options);
+  const captioner = await engine.openCaptioner({ ...machine, model, clip, env, signal, onNote });
   try {
     signal.throwIfAborted();
     return await work(captioner);

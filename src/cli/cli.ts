@@ -2,7 +2,7 @@ import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.t
 import type { Captioner, CaptionerOptions } from "../pipelines/captions.ts";
 import type { FactsOptions } from "../pipelines/facts.ts";
 import type { Clip, ClipOptions, Inkling, LoadOptions, PromptWriter, PromptWriterOptions } from "../pipelines/index.ts";
-import type { MachineOptions } from "../pipelines/opening.ts";
+import type { MachineOptions, OpeningOptions } from "../pipelines/opening.ts";
 import type { Planner } from "../pipelines/plan.ts";
 import type { DeviceReport } from "../runtime/index.ts";
 
@@ -74,9 +74,11 @@ export const engine: Engine = {
 };
 
 /** The inference process takes as long to start as the other rooms take to be loaded: both at once. */
-async function startAhead({ device, threads }: MachineOptions): Promise<Required<Pick<MachineOptions, "starting">>> {
-  const { startRuntime } = await import("../runtime/index.ts");
-  const starting = startRuntime(device, threads);
+async function startAhead(
+  options: MachineOptions & OpeningOptions,
+): Promise<Required<Pick<MachineOptions, "starting">>> {
+  const { startMachine } = await import("../pipelines/machine.ts");
+  const starting = startMachine(options, options.env);
   // Awaited by whoever is opened with it; a failure must not become an unhandled rejection before that.
   starting.catch(() => {});
   return { starting };

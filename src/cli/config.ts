@@ -99,12 +99,13 @@ function said(error: unknown): string {
 type Defaults = NonNullable<Config["defaults"]>;
 
 /** Paths in a file are seen from its folder. */
-function placed({ model, output, ...defaults }: Defaults, folder: string): Defaults {
+function placed({ model, output, prepared, ...defaults }: Defaults, folder: string): Defaults {
   const from = (path: string): string => join(folder, path);
   return {
     ...defaults,
     ...(model !== undefined && { model: /^\.\.?[/\\]/.test(model) ? dotted(from(model)) : model }),
     ...(output !== undefined && { output: output === "-" || resolve(output) === output ? output : from(output) }),
+    ...(prepared !== undefined && { prepared: prepared && resolve(folder, prepared) }),
   };
 }
 

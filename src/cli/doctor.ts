@@ -6,15 +6,24 @@ import { resolveModel } from "../hub/index.ts";
 import { version } from "../pipelines/version.ts";
 import { InputError } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
+import type { ConfigOptions } from "./config.ts";
 import { jsonLine } from "./json.ts";
+import type { PreparedFlags } from "./options.ts";
+import { preparedLine, preparedReport } from "./prepared.ts";
 import { table } from "./table.ts";
+
+export interface DoctorOptions extends PreparedFlags, ConfigOptions {
+  readonly model?: string;
+  readonly json?: boolean;
+}
 
 /**
  * Tells what this machine can do. A device that does not work is no failure, as long as one does.
  *
  * @throws InputError where no device works or the model is not here, after everything was told
  */
-export async function doctor({ model, json }: { model?: string; json?: boolean }, cli: Cli): Promise<void> {
+export async function doctor({ model, json, ...options }: DoctorOptions, cli: Cli): Promise<void> {
+  const prepared = await preparedReport(options, cli);
   const devices = await cli.engine.describeRuntime();
   let fault: InputError | undefined;
   const found = await resolveModel(model, cli.env).catch((error: unknown) => {
@@ -33,6 +42,7 @@ export async function doctor({ model, json }: { model?: string; json?: boolean }
     threads,
     memory: { total: totalmem(), free: freemem() },
     devices,
+    prepared,
     model: found ?? { name: model, problem: fault?.message },
   };
   if (json) await write(cli.stdout, jsonLine(report));
@@ -47,6 +57,7 @@ export async function doctor({ model, json }: { model?: string; json?: boolean }
       ["threads", String(threads)],
       ["memory", `${gib(report.memory.free)} of ${gib(report.memory.total)} free`],
       ...devices.map(({ device, works, reason }) => [device, works ? `works: ${reason}` : `does not work: ${reason}`]),
+      ["prepared", preparedLine(prepared)],
       ["model", found ? `${found.name} (${found.path})` : "not found"],
     ];
     await write(cli.stdout, table(rows.map(([key, value]) => [key!, value!.replace(/^works: works$/, "works")])));

@@ -3,9 +3,10 @@ import type { GenerateSettings, ResolvedSettings } from "../pipelines/settings.t
 import type { Cli, Drawer } from "./cli.ts";
 import { asUsage } from "./errors.ts";
 import { goalLine } from "./goal.ts";
+import { machineOf } from "./machine.ts";
 import type { DrawingOptions } from "./options.ts";
 import { droppedNote, type Reporter } from "./progress.ts";
-import { deviceOf, type Wish } from "./settings.ts";
+import type { Wish } from "./settings.ts";
 
 export interface Drawing {
   readonly options: DrawingOptions;
@@ -42,8 +43,7 @@ export async function loadDrawer(
 ): Promise<Drawer> {
   signal.throwIfAborted();
   return engine.load(wish.model, {
-    device: await deviceOf(options.device ?? wish.defaults.device),
-    threads: options.threads ?? wish.defaults.threads,
+    ...(await machineOf(options, wish.defaults)),
     prediction: wish.prediction,
     vae: options.vae,
     config: options.config,

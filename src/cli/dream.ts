@@ -11,10 +11,11 @@ import { type Cli, type Drawer, Stopped } from "./cli.ts";
 import { type Drawing, drawWith, loadDrawer } from "./draw.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { type GenerateOptions, pictureBytes, previewOf } from "./generate.ts";
+import { machineOf } from "./machine.ts";
 import { type Destination, destinationOf } from "./output.ts";
 import type { Reporter } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
-import { deviceOf, type Wish, wishOf } from "./settings.ts";
+import { type Wish, wishOf } from "./settings.ts";
 import { candidatesNote, each, fewerNote, writingSettings } from "./write.ts";
 import type { WritingOptions } from "./writing-options.ts";
 
@@ -141,15 +142,14 @@ async function drawEach(
 
 async function openWriter(
   { writer, clip, ...options }: DreamOptions,
-  defaults: { readonly device?: string; readonly threads?: number },
+  defaults: Wish["defaults"],
   reporter: Reporter,
   cli: Cli,
 ): Promise<PromptWriter> {
   return cli.engine.openWriter({
     model: writer,
     clip,
-    device: await deviceOf(options.device ?? defaults.device),
-    threads: options.threads ?? defaults.threads,
+    ...(await machineOf(options, defaults)),
     signal: cli.signal,
     onNote: (line) => reporter.note(line),
     env: cli.env,

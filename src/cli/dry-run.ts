@@ -3,8 +3,9 @@ import { type Cli, write } from "./cli.ts";
 import { asUsage, oneLine, remark } from "./errors.ts";
 import { goalLine, spaced } from "./goal.ts";
 import { jsonLine } from "./json.ts";
+import { deviceOf } from "./machine.ts";
 import type { DrawingOptions } from "./options.ts";
-import { deviceOf, type Wish } from "./settings.ts";
+import type { Wish } from "./settings.ts";
 import { table } from "./table.ts";
 
 /** What a dry run tells, as JSON in one line. */

@@ -2,7 +2,7 @@ import type { Clip } from "../pipelines/clip.ts";
 import type { Cli } from "./cli.ts";
 import { remark, UsageError } from "./errors.ts";
 import type { JudgeOptions } from "./judge-options.ts";
-import { deviceOf } from "./settings.ts";
+import { machineOf } from "./machine.ts";
 
 /** Opens the CLIP that the options name, lets `work` ask it, and closes it. */
 export async function withClip<T>(
@@ -12,9 +12,7 @@ export async function withClip<T>(
   onNote: (line: string) => void = (line) => remark(cli, line),
 ): Promise<T> {
   const { engine, env, signal } = cli;
-  const { threads } = options;
-  const device = await deviceOf(options.device);
-  const clip = await engine.openClip(options.clip, { device, threads, env, onNote });
+  const clip = await engine.openClip(options.clip, { ...(await machineOf(options)), env, onNote });
   try {
     signal.throwIfAborted();
     const result = await work(clip);

@@ -7,7 +7,7 @@ import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
 
 /** Options of every command that draws. Those that are not given are undefined. */
-export interface DrawingOptions extends ConfigOptions {
+export interface DrawingOptions extends ConfigOptions, MachineFlags {
   readonly goal?: string;
   readonly from?: string;
   readonly negative?: string;
@@ -42,11 +42,23 @@ export interface DrawingOptions extends ConfigOptions {
   readonly vae?: string;
   readonly config?: string;
   readonly prediction?: PredictionType;
-  readonly device?: string;
-  readonly threads?: number;
   readonly output?: string;
   readonly overwrite?: boolean;
   readonly quiet?: boolean;
+}
+
+/** Options of every command that computes. */
+export interface MachineFlags extends PreparedFlags {
+  readonly device?: string;
+  readonly threads?: number;
+}
+
+/** Where prepared weights are kept. */
+export interface PreparedFlags {
+  /** A folder; false for nowhere. */
+  readonly prepared?: string | false;
+  /** GiB that it may take. */
+  readonly preparedLimit?: number;
 }
 
 /** Headings of the help. */
@@ -130,10 +142,8 @@ export function addDrawingOptions(
     .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")
     .option("--vae <name>", "a name of `inkling models`, a folder or a file: its VAE replaces the model's")
     .option("--config <folder>", "checkpoint folder whose configs, tokenizer and scheduler replace the model's")
-    .addOption(predictionOption())
-    .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
-    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024));
-  return addConfigOptions(command).optionsGroup(OUTPUT);
+    .addOption(predictionOption());
+  return addConfigOptions(addMachineOptions(command)).optionsGroup(OUTPUT);
 }
 
 /** Gives `command`, which has the drawing options, those that say how many pictures and where they go. */
@@ -149,6 +159,24 @@ export function addSavingOptions(command: Command): Command {
       new Option("--json", "one event a line on stdout; with --dry-run the settings in one line").conflicts("quiet"),
     )
     .option("-q, --quiet", "say nothing but the paths of what was saved");
+}
+
+/** Gives `command` the options of {@link MachineFlags}. */
+export function addMachineOptions(command: Command): Command {
+  command
+    .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
+    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024));
+  return addPreparedOption(command)
+    .option("--no-prepared", "keep no prepared weights, and use none")
+    .option("--prepared-limit <GiB>", "what their folder may take (default: 20)", number(...limits.preparedLimit));
+}
+
+/** Gives `command` the option that says where prepared weights are. */
+export function addPreparedOption(command: Command): Command {
+  return command.option(
+    "--prepared <folder>",
+    "where networks are kept as they were loaded on the CPU, so that the next start is fast (default: in the cache folder)",
+  );
 }
 
 /** Gives `command` the options of {@link ConfigOptions}. */

@@ -1,11 +1,9 @@
 import { basename } from "node:path";
-import { didYouMean } from "../hub/nearest.ts";
 import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
 import type { Config } from "../pipelines/config.ts";
 import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
 import type { GenerateSettings, Goal, GoalSettings } from "../pipelines/settings.ts";
-import type { Device } from "../runtime/runtime.ts";
 import { defined, InputError } from "../tensor/index.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { Cli } from "./cli.ts";
@@ -148,14 +146,4 @@ async function modelOf(name: string | undefined, from: string | undefined, cli: 
   throw new InputError(
     `${basename(from!)} was drawn with the model "${shown}", which is not known here by that name. Say where it is, or which other one to take, with --model.`,
   );
-}
-
-/** @throws UsageError naming the nearest device */
-export async function deviceOf(name: string | undefined): Promise<Device | "auto" | undefined> {
-  if (name === undefined) return undefined;
-  const { devices } = await import("../runtime/runtime.ts");
-  const all = ["auto", ...devices] as const;
-  const known = all.find((device) => device === name);
-  if (known) return known;
-  throw new UsageError(`there is no device "${name}"${didYouMean(name, all)}: ${all.join(", ")}`);
 }

@@ -9,16 +9,15 @@ import { type ConfigOptions, findConfig } from "./config.ts";
 import { asUsage, oneLine, remark, UsageError } from "./errors.ts";
 import { goalAsked } from "./goal.ts";
 import { jsonLine } from "./json.ts";
-import { deviceOf } from "./settings.ts";
+import { machineOf } from "./machine.ts";
+import type { MachineFlags } from "./options.ts";
 import type { WritingOptions } from "./writing-options.ts";
 
-export interface WriteOptions extends WritingOptions, ConfigOptions {
+export interface WriteOptions extends WritingOptions, ConfigOptions, MachineFlags {
   readonly goal?: string;
   readonly count?: number;
   readonly seed?: number;
   readonly model?: string;
-  readonly device?: string;
-  readonly threads?: number;
   readonly weights?: PromptWriterOptions["weights"];
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -39,8 +38,7 @@ export async function writePromptLines(words: readonly string[], options: WriteO
   const writer = await cli.engine.openWriter({
     model: options.model,
     clip: options.clip,
-    device: await deviceOf(options.device ?? defaults.device),
-    threads: options.threads ?? defaults.threads,
+    ...(await machineOf(options, defaults)),
     weights: options.weights,
     signal: cli.signal,
     onNote: say,

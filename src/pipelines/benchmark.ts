@@ -3,7 +3,7 @@ import { open } from "./inkling.ts";
 import type { MachineOptions } from "./opening.ts";
 import { textToImage } from "./text-to-image.ts";
 
-export interface BenchmarkOptions extends Pick<MachineOptions, "threads" | "device" | "starting"> {
+export interface BenchmarkOptions extends MachineOptions {
   /** Pixels of a side. */
   readonly size: number;
   readonly steps: number;

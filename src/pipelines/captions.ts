@@ -1,10 +1,11 @@
 import type { PictureSource } from "../image/index.ts";
 import { processorsOf, type SamplingSettings, writeOn } from "../language/index.ts";
-import { type Device, startRuntime } from "../runtime/index.ts";
+import type { Device } from "../runtime/index.ts";
 import { CpuGenerator, float32, InputError, randomSeed, type Tensor } from "../tensor/index.ts";
 import { type Clip, clipScore, type Embedding, openClip } from "./clip.ts";
 import { type ClipCap, openClipCap } from "./clip-cap.ts";
 import { limits, whole } from "./limits.ts";
+import { startMachine } from "./machine.ts";
 import type { OpeningOptions, SharedMachineOptions } from "./opening.ts";
 
 export interface CaptionerOptions extends SharedMachineOptions, OpeningOptions {
@@ -79,8 +80,8 @@ const ROUNDS = 4;
  * @throws InputError when a model cannot be found, its files are damaged, or the two do not belong together
  */
 export async function openCaptioner(options: CaptionerOptions = {}): Promise<Captioner> {
-  const { device = "auto", threads, onNote, env, signal } = options;
-  const runtime = options.runtime ?? (await (options.starting ?? startRuntime(device, threads))).runtime;
+  const { onNote, env, signal } = options;
+  const runtime = options.runtime ?? (await startMachine(options, env)).runtime;
   let clip: Clip | undefined;
   let writer: ClipCap | undefined;
   const close = async (): Promise<void> => {

@@ -1,10 +1,11 @@
 import { resolveModel } from "../hub/index.ts";
 import { type Picture, type PictureSource, preprocess, readPicture } from "../image/index.ts";
 import { clipTextFeatures, clipVision, textEnds } from "../models/index.ts";
-import { type Device, explainFailure, startRuntime } from "../runtime/index.ts";
+import { type Device, explainFailure } from "../runtime/index.ts";
 import { InputError, int64, type Tensor } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { type ClipFiles, findNonFinite, openClipFolder } from "../weights/index.ts";
+import { startMachine } from "./machine.ts";
 import { weightsHash } from "./model-hash.ts";
 import type { OpeningOptions, SharedMachineOptions } from "./opening.ts";
 import { createSessions, type Network, type Sessions } from "./sessions.ts";
@@ -47,9 +48,9 @@ const BATCH = 8;
  * @throws InputError when it cannot be found, its files are damaged, or they hold something else
  */
 export async function openClip(model?: string, options: ClipOptions = {}): Promise<Clip> {
-  const { device = "auto", threads, onNote = () => {}, env = process.env } = options;
+  const { onNote = () => {}, env = process.env } = options;
   // The inference process takes as long to start as the files take to be looked at: both at once.
-  const starting = options.runtime ? undefined : (options.starting ?? startRuntime(device, threads));
+  const starting = options.runtime ? undefined : startMachine(options, env);
   const [started, opened] = await Promise.allSettled([starting, openFiles(model, env)]);
   if (started.status === "rejected") throw started.reason;
   const runtime = options.runtime ?? started.value!.runtime;

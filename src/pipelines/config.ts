@@ -47,6 +47,11 @@ const defaults = z.strictObject({
   model: text.optional().describe("As --model; ./ and ../ are seen from the folder of this file"),
   device: text.optional().describe("As --device"),
   threads: whole([1, 1024]).optional().describe("As --threads"),
+  prepared: z
+    .union([text, z.literal(false)])
+    .optional()
+    .describe("As --prepared, seen from the folder of this file; false as --no-prepared"),
+  preparedLimit: real(limits.preparedLimit).optional().describe("As --prepared-limit: GiB"),
   goal: text.optional().describe("As --goal"),
   negative: z.string().optional().describe("As --negative"),
   output: text.optional().describe("As --output, seen from the folder of this file"),

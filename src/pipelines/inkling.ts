@@ -8,7 +8,7 @@ import {
   saveBytes,
   writeInfotext,
 } from "../image/index.ts";
-import { type Device, explainFailure, type Runtime, startRuntime } from "../runtime/index.ts";
+import { type Device, explainFailure, type Runtime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
 import { findNonFinite } from "../weights/index.ts";
@@ -20,6 +20,7 @@ import type { BestEvent, GenerateEvent } from "./events.ts";
 import { type FactsOptions, modelFacts } from "./facts.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
+import { startMachine } from "./machine.ts";
 import { modelHash } from "./model-hash.ts";
 import { type AppliedAdapter, createNetworks, type Networks } from "./networks.ts";
 import type { MachineOptions } from "./opening.ts";
@@ -85,9 +86,8 @@ export interface OpenModel {
 
 /** As `load`, for those who want the parts. */
 export async function open(model: string | undefined, options: LoadOptions): Promise<OpenModel> {
-  const { device = "auto", threads, starting = startRuntime(device, threads), ...rest } = options;
   // The inference process takes as long to start as the files take to be looked at: both at once.
-  const [started, opened] = await Promise.allSettled([starting, openFiles(model, rest)]);
+  const [started, opened] = await Promise.allSettled([startMachine(options, options.env), openFiles(model, options)]);
   if (started.status === "rejected") throw started.reason;
   const { runtime, choice } = started.value;
   if (opened.status === "rejected") {

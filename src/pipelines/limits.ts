@@ -28,6 +28,8 @@ export const limits = {
   captions: [1, 100],
   /** Pixels of a side. */
   side: [1, 4096],
+  /** GiB that prepared weights may take. */
+  preparedLimit: [0, 1_000_000],
 } as const satisfies Record<string, Range>;
 
 /** Pixels of a whole picture that this program will try to hold in memory. */

@@ -2,6 +2,7 @@ import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../image/index.ts";
 import { type Checkpoint, hashFiles, type WeightStore } from "../weights/index.ts";
+import { ownCacheFolder } from "./cache-folder.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -31,12 +32,6 @@ export async function weightsHash(weights: WeightStore, env: Environment): Promi
 async function sizeAndTime(file: string): Promise<{ size: number; time: number }> {
   const { size, mtimeMs } = await stat(file);
   return { size, time: mtimeMs };
-}
-
-/** Where this program keeps what it can find out again; undefined where the user has no such place. */
-export function ownCacheFolder(env: Environment): string | undefined {
-  const base = env["XDG_CACHE_HOME"] ?? (env["HOME"] ? join(env["HOME"], ".cache") : env["LOCALAPPDATA"]);
-  return base && join(base, "inkling");
 }
 
 async function readHashes(path: string | undefined): Promise<Record<string, unknown>> {

@@ -1,4 +1,4 @@
-import type { Device, Runtime, StartedRuntime } from "../runtime/index.ts";
+import type { Device, PreparedOptions, Runtime, StartedRuntime } from "../runtime/index.ts";
 
 /** What everything that is opened by a name takes. */
 export interface OpeningOptions {
@@ -14,7 +14,13 @@ export interface MachineOptions {
   readonly device?: Device | "auto";
   /** Threads on the CPU. Default: one per core. */
   readonly threads?: number;
-  /** A runtime that was started ahead, instead of `device` and `threads`; it is closed with what is opened on it. */
+  /**
+   * Where networks of the CPU are kept as they were loaded once, so that they are opened at once the next time, and how
+   * many bytes that may take; false for nowhere. Default: the folder that `INKLING_PREPARED` names ("off": none), else
+   * inkling/prepared in the user's cache folder, and 20 GiB.
+   */
+  readonly prepared?: Partial<PreparedOptions> | false;
+  /** A runtime that was started ahead, instead of the others; it is closed with what is opened on it. */
   readonly starting?: Promise<StartedRuntime>;
 }
 

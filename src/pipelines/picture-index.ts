@@ -4,8 +4,8 @@ import { join, relative } from "node:path";
 import { formatOfName, makeFolder, type Picture, readPicture } from "../image/index.ts";
 import { float32, InputError, toFloat32 } from "../tensor/index.ts";
 import { readSafetensors, readTensor, writeSafetensors } from "../weights/index.ts";
+import { ownCacheFolder } from "./cache-folder.ts";
 import { type Clip, cosine, type Embedding } from "./clip.ts";
-import { ownCacheFolder } from "./model-hash.ts";
 
 /** A picture file and where CLIP places it. */
 export interface IndexedPicture {

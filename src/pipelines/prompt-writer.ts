@@ -1,6 +1,7 @@
-import { type Runtime, type StartedRuntime, startRuntime } from "../runtime/index.ts";
+import type { Runtime } from "../runtime/index.ts";
 import type { Clip, Embedding } from "./clip.ts";
 import { type LanguageModelOptions, openLanguageModel } from "./language-model.ts";
+import { startMachine } from "./machine.ts";
 import type { MachineOptions, OpeningOptions } from "./opening.ts";
 import { type WriteEvents, type Writer, type WriteSettings, type WrittenPrompt, writeTexts } from "./writing.ts";
 
@@ -34,11 +35,11 @@ export interface PromptWriterOptions extends MachineOptions, OpeningOptions, Pic
  * @throws InputError when it cannot be found or its files are damaged
  */
 export async function openPromptWriter(options: PromptWriterOptions = {}): Promise<PromptWriter> {
-  const { model: asked, clip, device = "auto", threads, starting = startRuntime(device, threads), ...rest } = options;
-  const { runtime }: StartedRuntime = await starting;
+  const { model: asked, clip, onNote, env, signal, weights } = options;
+  const { runtime } = await startMachine(options, env);
   try {
-    const model = await openLanguageModel(asked, runtime, rest);
-    const score = closeness(clip, { runtime, onNote: rest.onNote, env: rest.env });
+    const model = await openLanguageModel(asked, runtime, { onNote, env, signal, weights });
+    const score = closeness(clip, { runtime, onNote, env });
     const writer: Writer = { ...model, positions: model.config.n_positions, score };
     const stream = (settings: WriteSettings = {}) => writeTexts(writer, settings);
     return {

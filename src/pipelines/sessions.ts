@@ -99,7 +99,8 @@ export function createSessions(
     const weight = weightsOf(part.weights);
     const model = toOnnx(lowered, (key) => stored?.get(key) ?? weight(key));
     await nextTurn();
-    return runtime.createSession(model, { signal });
+    // What adapters change is as large as the network itself, and there are many sets of them.
+    return runtime.createSession(model, { signal, prepare: stored === undefined, onNote });
   }
 
   /** Asks a network's session in the very turn in which it is known to be there: a run of another size may take its place. */

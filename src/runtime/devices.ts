@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { add, Graph, lower, lowerings, toOnnx } from "../graph/index.ts";
 import { float32, InputError } from "../tensor/index.ts";
 import { createProcessRuntime } from "./process.ts";
-import { type Device, devices, type Runtime } from "./runtime.ts";
+import { type Device, devices, type Runtime, type RuntimeOptions } from "./runtime.ts";
 
 export interface DeviceReport {
   readonly device: Device;
@@ -39,9 +39,12 @@ export interface StartedRuntime {
 }
 
 /** A runtime on the device to draw with (see `chooseDevice`); its process is on its way when the promise is kept. */
-export async function startRuntime(wanted: Device | "auto" = "auto", threads?: number): Promise<StartedRuntime> {
+export async function startRuntime(
+  wanted: Device | "auto" = "auto",
+  options: Omit<RuntimeOptions, "device"> = {},
+): Promise<StartedRuntime> {
   const choice = await chooseDevice(wanted);
-  return { choice, runtime: createProcessRuntime({ device: choice.device, threads }) };
+  return { choice, runtime: createProcessRuntime({ ...options, device: choice.device }) };
 }
 
 /** Why a session on `device` failed: the error itself, unless the device cannot even add two numbers. */

@@ -35,9 +35,12 @@ async function answer(request: Request): Promise<Answer> {
       runtime = createNodeRuntime(request.options);
       return {};
     case "create": {
-      const session = await runtime!.createSession(request.model);
+      const notes: string[] = [];
+      const { model, prepare } = request;
+      const session = await runtime!.createSession(model, { prepare, onNote: (line) => notes.push(line) });
       sessions.set(request.id, session);
-      return { created: request.id, inputNames: session.inputNames, outputNames: session.outputNames };
+      const { inputNames, outputNames } = session;
+      return { created: request.id, inputNames, outputNames, notes };
     }
     case "run":
       return run(request);
@@ -66,3 +69,5 @@ process.on("message", (request: Request) => {
 process.on("disconnect", () => process.exit());
 // Ctrl-C in a terminal reaches the whole group; the parent decides when this process ends.
 process.on("SIGINT", () => {});
+// A limit on the length of files (ulimit -f) becomes an error of the write that prepares weights.
+process.on("SIGXFSZ", () => {});

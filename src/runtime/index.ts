@@ -7,5 +7,6 @@ export {
   startRuntime,
 } from "./devices.ts";
 export { createNodeRuntime } from "./node.ts";
+export { clearPrepared, listPrepared, PREPARED_LIMIT, type PreparedEntry } from "./prepared-folder.ts";
 export { createProcessRuntime } from "./process.ts";
 export * from "./runtime.ts";

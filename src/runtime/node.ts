@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import type { OnnxModel } from "../graph/index.ts";
 import { toSession } from "./ort.ts";
-import type { Runtime, RuntimeOptions, Session } from "./runtime.ts";
+import { preparedSessions } from "./prepared.ts";
+import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
 type Ort = typeof import("onnxruntime-node");
 
@@ -18,15 +19,16 @@ const BLOCKED_LAYOUT_LIMIT = 2 ** 30;
  * ONNX Runtime in this very process. Its `create` and `run` block the event loop for their whole duration, so only
  * the inference process and short tests use it directly; everything else goes through process.ts.
  */
-export function createNodeRuntime({ device, threads, strict = false, profile }: RuntimeOptions): Runtime {
+export function createNodeRuntime({ device, threads, strict = false, profile, prepared }: RuntimeOptions): Runtime {
   // Else it keeps a number for this machine in the cache folder and reports what is run on it to its maker.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   // Required, not imported: the library is CommonJS and takes 100 ms to load, which only the inference process pays.
   const ort: Ort = createRequire(import.meta.url)("onnxruntime-node");
   const open = new Set<Session>();
+  const keeper = prepared && device === "cpu" ? preparedSessions(ort, prepared) : undefined;
   return {
     device,
-    async createSession(model: OnnxModel): Promise<Session> {
+    async createSession(model: OnnxModel, { prepare = true, onNote }: SessionOptions = {}): Promise<Session> {
       const options: InferenceSession.SessionOptions = {
         executionProviders: [device],
         intraOpNumThreads: threads ?? availableParallelism(),
@@ -40,11 +42,14 @@ export function createNodeRuntime({ device, threads, strict = false, profile }: 
           },
         },
       };
-      const inner = await ort.InferenceSession.create(model.bytes, options);
+      const inner = await (keeper && prepare
+        ? keeper.create(model, options, onNote)
+        : ort.InferenceSession.create(model.bytes, options));
       return toSession(ort, inner, open);
     },
     async close() {
       for (const session of [...open]) await session.release();
+      await keeper?.flush();
     },
   };
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { OnnxModel } from "../graph/index.ts";
 import { type Tensor, untilAborted } from "../tensor/index.ts";
 import { disposed } from "./ort.ts";
+import { removeDraftsOf } from "./prepared-folder.ts";
 import type { KeptReference, Reply, Request } from "./protocol.ts";
 import type { Feeds, KeptTensor, RunOptions, Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
@@ -71,6 +72,8 @@ class Host {
       this.#child.once("exit", (code, signal) => {
         const die = () => {
           this.#die(new Error(describeExit(code, signal, this.#stderr)));
+          // Ended in the midst of a load, it leaves weights that are half prepared.
+          if (options.prepared) removeDraftsOf(options.prepared.folder, this.#child.pid!);
           resolve();
         };
         // Ctrl-C came before it could learn to ignore that. It came here too, and who handles it here says why first.
@@ -93,13 +96,17 @@ class Host {
     this.#ask({ type: "open", options }).catch(() => {});
   }
 
-  async createSession(model: OnnxModel, { signal }: SessionOptions = {}): Promise<Session> {
+  async createSession(
+    model: OnnxModel,
+    { signal, prepare = true, onNote = () => {} }: SessionOptions = {},
+  ): Promise<Session> {
     signal?.throwIfAborted();
     const abort = () => this.#die(signal!.reason as Error);
     signal?.addEventListener("abort", abort, { once: true });
     try {
-      const reply = await this.#ask({ type: "create", model });
+      const reply = await this.#ask({ type: "create", model, prepare });
       if (!("created" in reply)) throw new Error("The inference process gave no session.");
+      for (const note of reply.notes) onNote(note);
       return this.#session(reply.created, reply.inputNames, reply.outputNames);
     } finally {
       signal?.removeEventListener("abort", abort);

@@ -12,7 +12,7 @@ export interface KeptReference {
 /** What is asked of the inference process, each with a number that its answer repeats. */
 export type Request =
   | { readonly id: number; readonly type: "open"; readonly options: RuntimeOptions }
-  | { readonly id: number; readonly type: "create"; readonly model: OnnxModel }
+  | { readonly id: number; readonly type: "create"; readonly model: OnnxModel; readonly prepare: boolean }
   | {
       readonly id: number;
       readonly type: "run";
@@ -30,6 +30,7 @@ export type Reply =
       readonly created: number;
       readonly inputNames: readonly string[];
       readonly outputNames: readonly string[];
+      readonly notes: readonly string[];
     }
   | {
       readonly id: number;

@@ -42,6 +42,10 @@ export interface Session {
 export interface SessionOptions {
   /** Stops a load at once, by ending what does the loading. */
   readonly signal?: AbortSignal;
+  /** Whether its weights are worth being prepared for the next time (see {@link PreparedOptions}). Default true. */
+  readonly prepare?: boolean;
+  /** Is told why weights could not be prepared. */
+  readonly onNote?: (line: string) => void;
 }
 
 /** Where graphs run. Owns whatever it started: close it. */
@@ -49,6 +53,13 @@ export interface Runtime {
   readonly device: Device;
   createSession(model: OnnxModel, options?: SessionOptions): Promise<Session>;
   close(): Promise<void>;
+}
+
+/** A folder in which networks of the cpu device are kept with their weights as kernels read them. */
+export interface PreparedOptions {
+  readonly folder: string;
+  /** Bytes that it may take; those used longest ago make room. Default 20 GiB. */
+  readonly limit?: number;
 }
 
 export interface RuntimeOptions {
@@ -59,4 +70,6 @@ export interface RuntimeOptions {
   readonly strict?: boolean;
   /** Folder that gets the times of each session's nodes when the session is released, in ONNX Runtime's format. */
   readonly profile?: string;
+  /** Where prepared weights are kept. Default: none are. */
+  readonly prepared?: PreparedOptions;
 }

@@ -5,7 +5,7 @@ import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime
 
 export type { Device, Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
-export interface WebRuntimeOptions extends RuntimeOptions {
+export interface WebRuntimeOptions extends Omit<RuntimeOptions, "prepared"> {
   readonly device: "cpu" | "webgpu";
   /**
    * Where ONNX Runtime's WebAssembly lies: a folder with its closing slash, or each file's address. Default: beside the

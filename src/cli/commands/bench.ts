@@ -2,16 +2,15 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { BenchmarkReport } from "../../pipelines/benchmark.ts";
 import { limits } from "../../pipelines/limits.ts";
 import { type Cli, write } from "../cli.ts";
-import { integer, number } from "../options.ts";
+import { addMachineOptions, integer, type MachineFlags, number } from "../options.ts";
 import { table } from "../table.ts";
 
-interface BenchOptions {
+interface BenchOptions extends MachineFlags {
   readonly model?: string;
   readonly size: number;
   readonly steps: number;
   readonly measure?: number;
   readonly cfg: number;
-  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -31,19 +30,23 @@ export function bench(command: Command, cli: Cli): void {
       "guidance scale; at 1 the U-Net sees one input instead of two",
       number(...limits.guidance),
       7.5,
-    )
-    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
+    );
+  addMachineOptions(command)
     .option("--json", "JSON on a terminal, too")
-    .action(async ({ model, measure, json, ...options }: BenchOptions) => {
+    .action(async ({ model, measure, json, size, steps, cfg, ...machine }: BenchOptions) => {
       const { signal } = cli;
+      const { machineOf } = await import("../machine.ts");
       const report = await cli.engine.benchmark(model, {
-        ...options,
-        measure: Math.min(measure ?? options.steps, options.steps),
+        ...(await machineOf(machine)),
+        size,
+        steps,
+        cfg,
+        measure: Math.min(measure ?? steps, steps),
         signal,
       });
       signal.throwIfAborted();
       const wanted = json || !cli.stdout.isTTY;
-      await write(cli.stdout, wanted ? `${JSON.stringify(report)}\n` : table(rows(report, options.steps)));
+      await write(cli.stdout, wanted ? `${JSON.stringify(report)}\n` : table(rows(report, steps)));
     });
 }
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { limits } from "../../pipelines/limits.ts";
 import type { Cli } from "../cli.ts";
-import { addConfigOptions, integer, MODEL, OUTPUT } from "../options.ts";
+import { addConfigOptions, addMachineOptions, integer, MODEL, OUTPUT } from "../options.ts";
 import type { WriteOptions } from "../write.ts";
 import { addWritingOptions, PROMPTS } from "../writing-options.ts";
 
@@ -17,15 +17,12 @@ export function write(command: Command, cli: Cli): void {
   addWritingOptions(command)
     .option("--seed <n>", "integer that fixes what is written (default: random)", integer("Seeds are", ...limits.seed))
     .optionsGroup(MODEL)
-    .option("-m, --model <name>", "a GPT-2 of `inkling models`, or a folder in transformers' layout")
-    .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
-    .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024))
-    .addOption(
-      new Option(
-        "--weights <form>",
-        "8bit is faster and takes less memory, but is not exact (default: float32)",
-      ).choices(["float32", "8bit"]),
-    );
+    .option("-m, --model <name>", "a GPT-2 of `inkling models`, or a folder in transformers' layout");
+  addMachineOptions(command).addOption(
+    new Option("--weights <form>", "8bit is faster and takes less memory, but is not exact (default: float32)").choices(
+      ["float32", "8bit"],
+    ),
+  );
   addConfigOptions(command)
     .optionsGroup(OUTPUT)
     .addOption(new Option("--json", "one object a line: text, tokens, seed, probability, score").conflicts("quiet"))

@@ -1,0 +1,55 @@
+/**
+ * What prepared weights save: load, first and further steps, and the most memory that the inference process held, without
+ * them, in the start that makes them, and in the one after that. The files are in the system's memory each time.
+ * usage: node bench/prepared.mjs [model] [size] [steps] [rounds]      needs `npm run build`, Linux
+ */
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { load } from "../dist/index.js";
+import { children, describeMachine, peakOf, timed } from "./machine.mjs";
+
+const [model, size = "256", steps = "3", rounds = "1"] = process.argv.slice(2);
+const folder = mkdtempSync(join(homedir(), ".cache", "inkling-prepared-bench-"));
+
+async function picture(name, prepared) {
+  const inkling = await load(model, { device: "cpu", prepared });
+  const settings = { prompt: "a lady with blue eyes", width: +size, height: +size, steps: +steps, seed: 1 };
+  const pids = [process.pid, ...children()];
+  const row = { start: name };
+  const { disturbed } = await timed(pids, async () => {
+    let last;
+    for await (const event of inkling.stream(settings)) {
+      if (event.type === "model") row["load s"] = event.seconds.toFixed(2);
+      if (event.type === "step") {
+        const seconds = ((performance.now() - last) / 1000).toFixed(2);
+        if (event.call === 0) row["first step s"] = seconds;
+        else row["last step s"] = seconds;
+      }
+      if (event.type === "image") row["picture s"] = event.seconds.toFixed(2);
+      last = performance.now();
+    }
+  });
+  row["peak GiB"] = (Math.max(...pids.slice(1).map(peakOf)) / 1024).toFixed(2);
+  row["disturbed"] = `${(100 * disturbed).toFixed(0)} %`;
+  await inkling.close();
+  return row;
+}
+
+try {
+  console.log(describeMachine());
+  const rows = [];
+  for (let i = 0; i < +rounds; i++) {
+    rows.push(await picture("without", false));
+    rows.push(await picture("preparing", { folder }));
+    rows.push(await picture("prepared", { folder }));
+    if (i < rounds - 1) for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+  }
+  console.table(rows);
+  for (const name of readdirSync(folder)) {
+    const { size } = statSync(join(folder, name, "weights.bin"));
+    console.log(`${name.slice(0, 8)}: ${(size / 2 ** 30).toFixed(2)} GiB`);
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}

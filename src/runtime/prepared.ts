@@ -1,0 +1,161 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { InferenceSession } from "onnxruntime-node";
+import type { OnnxModel } from "../graph/index.ts";
+import {
+  findEntry,
+  flushEntry,
+  GRAPH,
+  isFlushed,
+  NoRoom,
+  newDraft,
+  PREPARED_LIMIT,
+  placeDraft,
+  removeEntry,
+  WEIGHTS,
+} from "./prepared-folder.ts";
+import { ingredientsOf, keyOf } from "./prepared-key.ts";
+import { shareWeights } from "./prepared-sharing.ts";
+import type { PreparedOptions } from "./runtime.ts";
+
+/** Smaller networks load as fast without. */
+const SMALLEST = 8 * 2 ** 20;
+/** A session that has just written its weights holds them twice; from here on giving that back is worth opening it anew. */
+const REOPENED_FROM = 2 ** 30;
+/** An entry holds packed weights, and those among them that other nodes read as they are twice: 1.9 times at most was seen. */
+const LARGEST_SHARE = 2;
+
+interface Ort {
+  readonly InferenceSession: {
+    create(model: string | Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
+  readonly env: { readonly versions: { readonly node?: string } };
+}
+
+/** Makes sessions, of prepared weights where it can. */
+export interface PreparedSessions {
+  /**
+   * A session with `options`: of weights that were prepared before, else made of the graph, preparing them for the next
+   * time. Either gives the same numbers. What prevents that leads to a session without, and is told once by `onNote`.
+   */
+  create(
+    model: OnnxModel,
+    options: InferenceSession.SessionOptions,
+    onNote?: (line: string) => void,
+  ): Promise<InferenceSession>;
+  /** Waits until what was prepared is on the disk. */
+  flush(): Promise<void>;
+}
+
+/** ONNX Runtime folds constants and packs weights once, and keeps both in a file that the next session maps. */
+export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: PreparedOptions): PreparedSessions {
+  const inUse = new Set<string>();
+  let flushing = Promise.resolve();
+  let told = false;
+
+  /** Nothing is optimised again, and nothing is read before it is needed. */
+  const open = (path: string, { extra: _, ...options }: InferenceSession.SessionOptions): Promise<InferenceSession> =>
+    ort.InferenceSession.create(join(path, GRAPH), { ...options, graphOptimizationLevel: "disabled" });
+
+  async function find(key: string, options: InferenceSession.SessionOptions): Promise<InferenceSession | undefined> {
+    const path = findEntry(folder, key);
+    if (path === undefined) return undefined;
+    try {
+      return keep(key, await open(path, options));
+    } catch {
+      removeEntry(folder, key);
+      return undefined;
+    }
+  }
+
+  /** The session, whose entry stays while it is there. */
+  function keep(key: string, session: InferenceSession): InferenceSession {
+    inUse.add(key);
+    const release = session.release.bind(session);
+    session.release = () => {
+      inUse.delete(key);
+      return release();
+    };
+    if (!isFlushed(join(folder, key))) flushing = flushing.then(() => settle(key));
+    return session;
+  }
+
+  /** Beside whatever is computed then. What fails here costs room, or another preparation after a restart of the system. */
+  async function settle(key: string): Promise<void> {
+    await shareWeights(folder, key).catch(() => {});
+    await flushEntry(join(folder, key)).catch(() => {});
+  }
+
+  async function make(
+    model: OnnxModel,
+    options: InferenceSession.SessionOptions,
+    key: string,
+  ): Promise<InferenceSession> {
+    const draft = newDraft(folder, { wanted: LARGEST_SHARE * model.weightBytes, limit, inUse });
+    const drop = () => rmSync(draft, { recursive: true, force: true });
+    const session = await ort.InferenceSession.create(model.bytes, saving(options, draft)).catch((error: unknown) => {
+      drop();
+      throw error;
+    });
+    try {
+      placeDraft(draft, folder, { key, name: model.name });
+    } catch {
+      drop();
+      return session;
+    }
+    const opened = model.weightBytes < REOPENED_FROM ? undefined : await find(key, options);
+    if (!opened) return keep(key, session);
+    await session.release();
+    return opened;
+  }
+
+  return {
+    async create(model, options, onNote = () => {}) {
+      const plain = () => ort.InferenceSession.create(model.bytes, options);
+      if (model.weightBytes < SMALLEST) return plain();
+      const level = options.graphOptimizationLevel!;
+      let key: string;
+      try {
+        key = keyOf(ingredientsOf(model, level, ort.env.versions.node ?? ""));
+      } catch {
+        // A file is missing, of which the session itself tells more.
+        return plain();
+      }
+      const known = await find(key, options);
+      if (known) return known;
+      try {
+        return await make(model, options, key);
+      } catch (error) {
+        const session = await plain();
+        if (!told) onNote(`Prepared weights are not kept in ${folder}: ${reasonOf(error)}.`);
+        told = true;
+        return session;
+      }
+    },
+    flush: () => flushing,
+  };
+}
+
+/** Options that write, beside making the session, the graph as it was optimised and the weights as they were packed. */
+function saving(options: InferenceSession.SessionOptions, draft: string): InferenceSession.SessionOptions {
+  const { extra: { session, ...extra } = {} } = options as { extra?: { session?: object } };
+  return {
+    ...options,
+    optimizedModelFilePath: join(draft, GRAPH),
+    extra: {
+      ...extra,
+      session: {
+        ...session,
+        optimized_model_external_initializers_file_name: WEIGHTS,
+        optimized_model_external_initializers_min_size_in_bytes: "1024",
+        save_external_prepacked_constant_initializers: "1",
+      },
+    },
+  };
+}
+
+/** What the system or the folder says; what ONNX Runtime says of a file that it could not write is for its makers. */
+function reasonOf(error: unknown): string {
+  const told = error instanceof NoRoom || (error as NodeJS.ErrnoException).code !== undefined;
+  return told ? (error as Error).message : "they could not be written";
+}
