@@ -1,8 +1,10 @@
 /**
  * What prepared weights save: load, first and further steps, and the most memory that the inference process held, without
- * them, in the start that makes them, and in the one after that. The files are in the system's memory each time.
+ * them, in the start that makes them, and in the one after that. Files are in the system's memory, if that is large enough.
  * usage: node bench/prepared.mjs [model] [size] [steps] [rounds]      needs `npm run build`, Linux
  */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +28,10 @@ async function picture(name, prepared) {
         if (event.call === 0) row["first step s"] = seconds;
         else row["last step s"] = seconds;
       }
-      if (event.type === "image") row["picture s"] = event.seconds.toFixed(2);
+      if (event.type === "image") {
+        row["picture s"] = event.seconds.toFixed(2);
+        row["pixels"] = createHash("sha256").update(event.pixels.data).digest("hex").slice(0, 8);
+      }
       last = performance.now();
     }
   });
@@ -42,10 +47,13 @@ try {
   for (let i = 0; i < +rounds; i++) {
     rows.push(await picture("without", false));
     rows.push(await picture("preparing", { folder }));
+    // What was written last is not to be in the way of what is read next.
+    execFileSync("sync");
     rows.push(await picture("prepared", { folder }));
     if (i < rounds - 1) for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
   }
   console.table(rows);
+  if (new Set(rows.map(({ pixels }) => pixels)).size > 1) throw new Error("The pictures are not the same.");
   for (const name of readdirSync(folder)) {
     const { size } = statSync(join(folder, name, "weights.bin"));
     console.log(`${name.slice(0, 8)}: ${(size / 2 ** 30).toFixed(2)} GiB`);

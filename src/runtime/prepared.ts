@@ -22,8 +22,11 @@ import type { PreparedOptions } from "./runtime.ts";
 const SMALLEST = 8 * 2 ** 20;
 /** A session that has just written its weights holds them twice; from here on giving that back is worth opening it anew. */
 const REOPENED_FROM = 2 ** 30;
-/** An entry holds packed weights, and those among them that other nodes read as they are twice: 1.9 times at most was seen. */
-const LARGEST_SHARE = 2;
+/**
+ * What an entry may take: packed weights, some of them twice since other nodes read them as they are, and the larger ones
+ * of convolutions that are computed in another form. Up to 1.9 times the weights was seen, of small networks 240 MiB more.
+ */
+const largestSize = (weightBytes: number): number => 2 * weightBytes + 2 ** 28;
 
 interface Ort {
   readonly InferenceSession: {
@@ -91,7 +94,7 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
     options: InferenceSession.SessionOptions,
     key: string,
   ): Promise<InferenceSession> {
-    const draft = newDraft(folder, { wanted: LARGEST_SHARE * model.weightBytes, limit, inUse });
+    const draft = newDraft(folder, { wanted: largestSize(model.weightBytes), limit, inUse });
     const drop = () => rmSync(draft, { recursive: true, force: true });
     const session = await ort.InferenceSession.create(model.bytes, saving(options, draft)).catch((error: unknown) => {
       drop();
