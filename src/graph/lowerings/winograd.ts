@@ -48,12 +48,15 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
   const bordered = pad(x, [0, 1, 1, 0], [0, padded - height - 1, stride - width - 1, 0]);
   const places = reshape(bordered, [batch, padded * stride, channels]);
   const tiles = gatherAlong(places, 1, placesOfTiles({ side, tile, rows, columns, stride }));
-  const matrix = (m: Matrix) => g.constant(onBothSides(m));
+  const matrix = (m: Matrix) => g.constant(asMatrix(onBothSides(m)));
   const seen = matmul(matrix(transforms.input), reshape(tiles, [batch, planes, rows * columns * channels]));
+  // Each plane's weights by themselves: cut from one product of all, they would lie about twice while the runtime folds them.
   const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
-  const kernels = split(matmul(matrix(transforms.weight), taps), planes, 0);
+  const kernels = onBothSides(transforms.weight).map((row) =>
+    reshape(matmul(g.constant(asMatrix([row])), taps), [features, channels]),
+  );
   const products = split(reshape(seen, [batch, planes, rows * columns, channels]), planes, 1).map((plane, i) =>
-    timesTransposed(plane, reshape(kernels[i]!, [features, channels])),
+    timesTransposed(plane, kernels[i]!),
   );
   const all = reshape(concat(products, 1), [batch, planes, rows * columns * features]);
   const parts = reshape(matmul(matrix(transforms.output), all), [batch, tile, tile, rows, columns, features]);
@@ -114,9 +117,11 @@ function polynomial(roots: readonly number[]): number[] {
   return coefficients;
 }
 
-/** m ⊗ m, what transforms rows and columns at once: [r², c²]. */
-function onBothSides(m: Matrix): Tensor<"float32"> {
-  const [r, c] = [m.length, m[0]!.length];
-  const product = m.flatMap((a) => m.flatMap((b) => a.flatMap((p) => b.map((q) => p * q))));
-  return float32([r * r, c * c], Float32Array.from(product));
+/** m ⊗ m, what transforms rows and columns at once: r² rows of c². */
+function onBothSides(m: Matrix): number[][] {
+  return m.flatMap((a) => m.map((b) => a.flatMap((p) => b.map((q) => p * q))));
+}
+
+function asMatrix(rows: Matrix): Tensor<"float32"> {
+  return float32([rows.length, rows[0]!.length], rows.flat());
 }
