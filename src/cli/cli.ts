@@ -1,5 +1,6 @@
 import type { BenchmarkOptions, BenchmarkReport } from "../pipelines/benchmark.ts";
 import type { Captioner, CaptionerOptions } from "../pipelines/captions.ts";
+import type { ConvolutionPlan, ConvolutionPlanOptions } from "../pipelines/convolution-plan.ts";
 import type { FactsOptions } from "../pipelines/facts.ts";
 import type { Clip, ClipOptions, Inkling, LoadOptions, PromptWriter, PromptWriterOptions } from "../pipelines/index.ts";
 import type { MachineOptions, OpeningOptions } from "../pipelines/opening.ts";
@@ -49,6 +50,7 @@ export interface Engine {
   openCaptioner(options: CaptionerOptions): Promise<Captioner>;
   benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport>;
   describeRuntime(): Promise<readonly DeviceReport[]>;
+  convolutionPlan(model: string | undefined, options: ConvolutionPlanOptions): Promise<ConvolutionPlan>;
 }
 
 export const engine: Engine = {
@@ -70,6 +72,8 @@ export const engine: Engine = {
     return (await import("../pipelines/captions.ts")).openCaptioner({ ...options, ...ahead });
   },
   benchmark: async (model, options) => (await import("../pipelines/benchmark.ts")).benchmark(model, options),
+  convolutionPlan: async (model, options) =>
+    (await import("../pipelines/convolution-plan.ts")).convolutionPlan(model, options),
   describeRuntime: async () => (await import("../runtime/index.ts")).describeRuntime(),
 };
 

@@ -1,9 +1,6 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
-import { join } from "node:path";
 import { resolveModel } from "../hub/index.ts";
-import { version } from "../pipelines/version.ts";
+import { packageVersion, version } from "../pipelines/version.ts";
 import { InputError } from "../tensor/index.ts";
 import { type Cli, write } from "./cli.ts";
 import type { ConfigOptions } from "./config.ts";
@@ -64,16 +61,4 @@ export async function doctor({ model, json, ...options }: DoctorOptions, cli: Cl
   }
   if (fault) throw fault;
   if (!devices.some(({ works }) => works)) throw new InputError("No device works, so nothing can be drawn here.");
-}
-
-/** The version of an installed package, without loading it. */
-function packageVersion(name: string): string {
-  const require = createRequire(import.meta.url);
-  for (const folder of require.resolve.paths(name) ?? []) {
-    try {
-      const file = join(folder, name, "package.json");
-      return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-    } catch {}
-  }
-  return "not installed";
 }

@@ -3,7 +3,7 @@ import type { GenerateSettings, ResolvedSettings } from "../pipelines/settings.t
 import type { Cli, Drawer } from "./cli.ts";
 import { asUsage } from "./errors.ts";
 import { goalLine } from "./goal.ts";
-import { machineOf } from "./machine.ts";
+import { convolutionsOf, machineOf } from "./machine.ts";
 import type { DrawingOptions } from "./options.ts";
 import { droppedNote, type Reporter } from "./progress.ts";
 import type { Wish } from "./settings.ts";
@@ -44,6 +44,7 @@ export async function loadDrawer(
   signal.throwIfAborted();
   return engine.load(wish.model, {
     ...(await machineOf(options, wish.defaults)),
+    convolutions: convolutionsOf(options, wish.defaults),
     prediction: wish.prediction,
     vae: options.vae,
     config: options.config,

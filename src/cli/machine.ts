@@ -1,9 +1,11 @@
 import { didYouMean } from "../hub/nearest.ts";
 import type { Config } from "../pipelines/config.ts";
+import type { LoadOptions } from "../pipelines/index.ts";
+import { bytesOf } from "../pipelines/memory-size.ts";
 import type { MachineOptions } from "../pipelines/opening.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { UsageError } from "./errors.ts";
-import type { MachineFlags, PreparedFlags } from "./options.ts";
+import type { ConvolutionFlags, MachineFlags, PreparedFlags } from "./options.ts";
 
 type Defaults = NonNullable<Config["defaults"]>;
 
@@ -26,6 +28,14 @@ export function preparedOf(options: PreparedFlags, defaults: Defaults = {}): Mac
   if (folder === false) return false;
   const limit = options.preparedLimit ?? defaults.preparedLimit;
   return { ...(folder !== undefined && { folder }), ...(limit !== undefined && { limit: limit * 2 ** 30 }) };
+}
+
+/** How convolutions are computed: what the options say, else the config file. */
+export function convolutionsOf(options: ConvolutionFlags, defaults: Defaults = {}): LoadOptions["convolutions"] {
+  const form = options.convolutions ?? defaults.convolutions ?? "auto";
+  const memory = defaults.convolutionMemory === undefined ? undefined : bytesOf(defaults.convolutionMemory);
+  const extraBytes = options.convolutionMemory ?? memory;
+  return { ...(form !== "auto" && { form }), ...(extraBytes !== undefined && { extraBytes }) };
 }
 
 /** @throws UsageError naming the nearest device */

@@ -1,13 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
 import { type Emphasis, emphases } from "../pipelines/emphasis.ts";
-import { limits, MAX_AREA } from "../pipelines/limits.ts";
+import { convolutionChoices, limits, MAX_AREA } from "../pipelines/limits.ts";
+import { bytesOf } from "../pipelines/memory-size.ts";
 import { type AdapterSetting, type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
 
 /** Options of every command that draws. Those that are not given are undefined. */
-export interface DrawingOptions extends ConfigOptions, MachineFlags {
+export interface DrawingOptions extends ConfigOptions, MachineFlags, ConvolutionFlags {
   readonly goal?: string;
   readonly from?: string;
   readonly negative?: string;
@@ -59,6 +60,13 @@ export interface PreparedFlags {
   readonly prepared?: string | false;
   /** GiB that it may take. */
   readonly preparedLimit?: number;
+}
+
+/** How convolutions are computed on the CPU. */
+export interface ConvolutionFlags {
+  readonly convolutions?: (typeof convolutionChoices)[number];
+  /** Bytes. */
+  readonly convolutionMemory?: number;
 }
 
 /** Headings of the help. */
@@ -143,7 +151,7 @@ export function addDrawingOptions(
     .option("--vae <name>", "a name of `inkling models`, a folder or a file: its VAE replaces the model's")
     .option("--config <folder>", "checkpoint folder whose configs, tokenizer and scheduler replace the model's")
     .addOption(predictionOption());
-  return addConfigOptions(addMachineOptions(command)).optionsGroup(OUTPUT);
+  return addConfigOptions(addConvolutionOptions(addMachineOptions(command))).optionsGroup(OUTPUT);
 }
 
 /** Gives `command`, which has the drawing options, those that say how many pictures and where they go. */
@@ -169,6 +177,22 @@ export function addMachineOptions(command: Command): Command {
   return addPreparedOption(command)
     .option("--no-prepared", "keep no prepared weights, and use none")
     .option("--prepared-limit <GiB>", "what their folder may take (default: 20)", number(...limits.preparedLimit));
+}
+
+/** Gives `command` the options of {@link ConvolutionFlags}. */
+export function addConvolutionOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--convolutions <form>",
+        "on the CPU: auto takes the fastest form for each, direct, winograd-2 and winograd-4 that one for all (default: auto)",
+      ).choices(convolutionChoices),
+    )
+    .option(
+      "--convolution-memory <size>",
+      "what larger weights of auto may take in each network: 512MiB, 1GiB, 0 (default: a quarter of its weights, at least 256MiB)",
+      memory,
+    );
 }
 
 /** Gives `command` the option that says where prepared weights are. */
@@ -223,7 +247,14 @@ export function number(min: number, max: number): (text: string) => number {
   };
 }
 
-function size(text: string): { width: number; height: number } {
+function memory(text: string): number {
+  const bytes = bytesOf(text);
+  if (bytes !== undefined) return bytes;
+  throw new InvalidArgumentError("Write an amount of memory, such as 512MiB, 1GiB or 0.");
+}
+
+/** Pixels: a picture's width and height. */
+export function size(text: string): { width: number; height: number } {
   const match = /^(\d+)(?:[x×,*](\d+))?$/i.exec(text.trim());
   if (!match) throw new InvalidArgumentError("Write 512x768 (width × height), or 512 for a square.");
   const [width, height] = [Number(match[1]), Number(match[2] ?? match[1])];

@@ -3,6 +3,7 @@ export * from "./cut.ts";
 export * from "./eight-bit.ts";
 export * from "./graph.ts";
 export * from "./lower.ts";
+export { type AloneOptions, convolutionAlone, INPUT } from "./lowerings/alone.ts";
 export { channelsLast } from "./lowerings/channels-last.ts";
 export * from "./lowerings/convolutions.ts";
 export { lowerFor, lowerings } from "./lowerings/index.ts";

@@ -1,9 +1,9 @@
 import { float32, type Tensor } from "../tensor/index.ts";
-import { open } from "./inkling.ts";
+import { type LoadOptions, open } from "./inkling.ts";
 import type { MachineOptions } from "./opening.ts";
 import { textToImage } from "./text-to-image.ts";
 
-export interface BenchmarkOptions extends MachineOptions {
+export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "convolutions"> {
   /** Pixels of a side. */
   readonly size: number;
   readonly steps: number;

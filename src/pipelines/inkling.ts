@@ -21,6 +21,7 @@ import { type FactsOptions, modelFacts } from "./facts.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
 import { startMachine } from "./machine.ts";
+import { withMeasured } from "./measured-convolutions.ts";
 import { modelHash } from "./model-hash.ts";
 import { type AppliedAdapter, createNetworks, type Networks } from "./networks.ts";
 import type { MachineOptions } from "./opening.ts";
@@ -33,7 +34,10 @@ import { cutOf, type DrawingTools, textToImage } from "./text-to-image.ts";
 import { checkPrompts, plainWords } from "./words.ts";
 
 export interface LoadOptions extends FactsOptions, MachineOptions {
-  /** How convolutions are computed on the CPU. Default: as seems fastest. */
+  /**
+   * How convolutions are computed on the CPU: all in one form, or within a budget for larger weights. Default: each in the
+   * form that is fastest by what was measured on this machine (`inkling doctor --plan --measure`), else by an estimate.
+   */
   readonly convolutions?: SessionsOptions["convolutions"];
 }
 
@@ -94,8 +98,9 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
     await runtime.close();
     throw opened.reason;
   }
-  const { onNote = () => {}, convolutions } = options;
+  const { onNote = () => {}, env, threads } = options;
   const { facts, tokenizer } = opened.value;
+  const convolutions = await withMeasured(options.convolutions, runtime.device, { threads, env, onNote });
   return {
     facts,
     runtime,

@@ -32,6 +32,9 @@ export const limits = {
   preparedLimit: [0, 1_000_000],
 } as const satisfies Record<string, Range>;
 
+/** What `--convolutions` takes: the fastest form for each, or one for all. */
+export const convolutionChoices = ["auto", "direct", "winograd-2", "winograd-4"] as const;
+
 /** Pixels of a whole picture that this program will try to hold in memory. */
 export const MAX_AREA = 2048 * 2048;
 

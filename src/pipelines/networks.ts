@@ -157,7 +157,7 @@ export function createNetworks(
   });
   const decoded = { name: "VAE", part: vae };
   const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => encoder(vae, size));
-  const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => decoder(vae, size));
+  const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => decoderGraph(vae, size));
 
   const withAdapters = (adapters: Adapters): Networks => ({
     adapted: withAdapters,
@@ -233,7 +233,8 @@ function isTiny(vae: ModelPart): boolean {
   return vae.config["_class_name"] === "AutoencoderTiny";
 }
 
-function decoder(vae: ModelPart, size: LatentSize): Graph {
+/** Latents of this size → pixels. */
+export function decoderGraph(vae: ModelPart, size: LatentSize): Graph {
   return isTiny(vae)
     ? taesdDecoder(taesdConfig(vae.config, vae.configFile), size)
     : vaeDecoder(vaeConfig(vae.config, vae.configFile), size);

@@ -26,6 +26,8 @@ export interface ModelFacts {
   readonly latentChannels: number;
 }
 
+type Size = Pick<ResolvedSettings, "width" | "height">;
+
 /**
  * Fills what was left open with what suits the model.
  *
@@ -39,18 +41,10 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
   // One side alone says nothing about the other: the model's own size stands for it.
   const fits = asked.image && asked.width === undefined && asked.height === undefined;
   const usual = fits ? fittedSize(asked.image!, defaults.width * defaults.height, scale) : defaults;
-  const size = (key: "width" | "height") => {
-    const pixels = whole(key, asked[key] ?? usual[key], [scale, limits.side[1]]);
-    if (pixels % scale === 0) return pixels;
-    const near = Math.max(scale, Math.round(pixels / scale) * scale);
-    throw new InputError(`${key} is ${pixels} pixels; it has to be a multiple of ${scale}, for example ${near}.`);
-  };
-  const [width, height] = [size("width"), size("height")];
-  if (width * height > MAX_AREA) {
-    throw new InputError(
-      `A picture of ${width}×${height} is too large: at most ${MAX_AREA} pixels (for example 2048×2048).`,
-    );
-  }
+  const { width, height } = checkSize(
+    { width: asked.width ?? usual.width, height: asked.height ?? usual.height },
+    scale,
+  );
   if (clipSkip !== undefined) whole("clip skip", clipSkip, [1, textLayers]);
   const settings: ResolvedSettings = {
     prompt: text("prompt", asked.prompt),
@@ -94,6 +88,21 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
   checkPrompts(settings, settings.steps - begin);
   if (settings.bestOf) plainWords(settings);
   return { ...settings, sampler, schedule };
+}
+
+/** @throws InputError for pixels that cannot be drawn, naming a size nearby that can */
+export function checkSize(wanted: Size, scale: number): Size {
+  for (const key of ["width", "height"] as const) {
+    const pixels = whole(key, wanted[key], [scale, limits.side[1]]);
+    if (pixels % scale === 0) continue;
+    const near = Math.max(scale, Math.round(pixels / scale) * scale);
+    throw new InputError(`${key} is ${pixels} pixels; it has to be a multiple of ${scale}, for example ${near}.`);
+  }
+  const { width, height } = wanted;
+  if (width * height <= MAX_AREA) return { width, height };
+  throw new InputError(
+    `A picture of ${width}×${height} is too large: at most ${MAX_AREA} pixels (for example 2048×2048).`,
+  );
 }
 
 /** Every n-th call is every call where n is 1. */

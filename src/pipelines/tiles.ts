@@ -1,8 +1,19 @@
 import { float32, type Tensor, zeros } from "../tensor/index.ts";
 
+/** In places of the latent. */
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
 /** Places of a tile's side, and how many of them a tile shares with its neighbour. */
 const TILE = 64;
 const OVERLAP = 16;
+
+/** The size of every tile of latents of this size. */
+export function tileOf({ height, width }: Size): Size {
+  return { height: Math.min(TILE, height), width: Math.min(TILE, width) };
+}
 
 /**
  * Decodes latents [1, 4, H, W] in square tiles whose edges fade into each other, so that memory stays that of one tile.
@@ -14,7 +25,7 @@ export async function decodeInTiles(
   decode: (tile: Tensor<"float32">) => Promise<Tensor<"float32">>,
 ): Promise<Tensor<"float32">> {
   const [, channels, height, width] = latents.shape as [number, number, number, number];
-  const [tileHeight, tileWidth] = [Math.min(TILE, height), Math.min(TILE, width)];
+  const { height: tileHeight, width: tileWidth } = tileOf({ height, width });
   let image: Tensor<"float32"> | undefined;
   let weight: Float32Array | undefined;
   for (const top of starts(height, tileHeight)) {

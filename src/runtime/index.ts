@@ -8,5 +8,6 @@ export {
 } from "./devices.ts";
 export { createNodeRuntime } from "./node.ts";
 export { clearPrepared, listPrepared, PREPARED_LIMIT, type PreparedEntry } from "./prepared-folder.ts";
+export { processor } from "./prepared-key.ts";
 export { createProcessRuntime } from "./process.ts";
 export * from "./runtime.ts";

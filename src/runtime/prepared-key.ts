@@ -50,7 +50,8 @@ const ABLE = /^(vendor_id|cpu family|model|model name|stepping|flags|Features|CP
 /** The first processor stands in these; the file of a large machine takes a while to read. */
 const FIRST_BYTES = 8192;
 
-function processor(): string {
+/** What is told of this machine's processor, line by line. */
+export function processor(): string {
   const told = firstProcessor().match(ABLE) ?? [cpus()[0]?.model ?? ""];
   return [process.platform, process.arch, ...told].join("\n");
 }

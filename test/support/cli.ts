@@ -1,7 +1,7 @@
 /** The command line in this process: its streams caught, its engine a stand-in that draws a gradient. */
 import { PassThrough, Writable } from "node:stream";
 import { expect } from "vitest";
-import type { Cli, Drawer, Engine } from "../../src/cli/cli.ts";
+import { type Cli, type Drawer, type Engine, engine } from "../../src/cli/cli.ts";
 import { run } from "../../src/cli/program.ts";
 import { type Picture, pictureFromPixels, readPicture } from "../../src/image/index.ts";
 import { judged } from "../../src/pipelines/best-of.ts";
@@ -92,6 +92,7 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
       ran.clips.push({ model, options });
       return fakeClip(ran);
     },
+    convolutionPlan: engine.convolutionPlan,
     benchmark: async () => ({ load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3], decode_s: [0.4] }),
     describeRuntime: async () => [
       { device: "cpu", works: true, reason: "works" },

@@ -2,10 +2,17 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { BenchmarkReport } from "../../pipelines/benchmark.ts";
 import { limits } from "../../pipelines/limits.ts";
 import { type Cli, write } from "../cli.ts";
-import { addMachineOptions, integer, type MachineFlags, number } from "../options.ts";
+import {
+  addConvolutionOptions,
+  addMachineOptions,
+  type ConvolutionFlags,
+  integer,
+  type MachineFlags,
+  number,
+} from "../options.ts";
 import { table } from "../table.ts";
 
-interface BenchOptions extends MachineFlags {
+interface BenchOptions extends MachineFlags, ConvolutionFlags {
   readonly model?: string;
   readonly size: number;
   readonly steps: number;
@@ -31,13 +38,14 @@ export function bench(command: Command, cli: Cli): void {
       number(...limits.guidance),
       7.5,
     );
-  addMachineOptions(command)
+  addConvolutionOptions(addMachineOptions(command))
     .option("--json", "JSON on a terminal, too")
     .action(async ({ model, measure, json, size, steps, cfg, ...machine }: BenchOptions) => {
       const { signal } = cli;
-      const { machineOf } = await import("../machine.ts");
+      const { convolutionsOf, machineOf } = await import("../machine.ts");
       const report = await cli.engine.benchmark(model, {
         ...(await machineOf(machine)),
+        convolutions: convolutionsOf(machine),
         size,
         steps,
         cfg,

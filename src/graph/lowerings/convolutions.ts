@@ -23,6 +23,12 @@ export interface ConvolutionClass {
   readonly stride: number;
 }
 
+/** A class by its numbers, in one word for each. */
+export function nameOfClass(about: ConvolutionClass): string {
+  const { batch, channels, features, height, width, kernel, stride } = about;
+  return `${batch}x${channels}x${height}x${width} ${features}x${kernel}x${kernel}/${stride}`;
+}
+
 /** @param batch what a named first dimension is taken for */
 export function classOf(node: Node, batch: number): ConvolutionClass {
   const [x, weight] = node.inputs;

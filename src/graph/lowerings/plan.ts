@@ -6,7 +6,7 @@ export interface PlannedConvolution {
   readonly node: Node;
   readonly about: ConvolutionClass;
   readonly form: ConvolutionForm;
-  /** Seconds, by form. */
+  /** Seconds by form, as measured or estimated, without what it takes to turn the layout. */
   readonly seconds: Readonly<Partial<Record<ConvolutionForm, number>>>;
   /** What the form's weights take beyond the convolution's own. */
   readonly extraBytes: number;
@@ -20,8 +20,11 @@ export interface PlanOptions {
   /** What transformed weights may take beyond the plain ones. Default: a quarter of the graph's weights, at least 256 MiB. */
   readonly extraBytes?: number;
   /** Seconds by class and form as they were measured here. Default: the estimate. */
-  readonly measured?: (about: ConvolutionClass, form: ConvolutionForm) => number | undefined;
+  readonly measured?: Measured;
 }
+
+/** Seconds that a convolution of this class took in a form, its input and result lying as the form wants them. */
+export type Measured = (about: ConvolutionClass, form: ConvolutionForm) => number | undefined;
 
 /** A form has to gain this much: the estimate is no better. */
 const WORTH = 0.1;
@@ -44,7 +47,7 @@ export function planConvolutions(graph: Graph, options: PlanOptions = {}): Plann
       .map((choice) => ({ i, choice, gain: (plain[i]!.cost - choice.cost) / choice.extraBytes })),
   );
   const chosen = [...plain];
-  let left = options.extraBytes ?? Math.max(SMALLEST_BUDGET, BUDGET_SHARE * bytesOfWeights(graph));
+  let left = budgetFor(graph, options);
   for (const { i, choice } of exchanges.sort((a, b) => b.gain - a.gain)) {
     const more = choice.extraBytes - chosen[i]!.extraBytes;
     if (more > left || choice.cost >= chosen[i]!.cost) continue;
@@ -56,12 +59,15 @@ export function planConvolutions(graph: Graph, options: PlanOptions = {}): Plann
 
 type Choice = PlannedConvolution & { readonly cost: number };
 
-function choicesFor(node: Node, batch: number, measured: PlanOptions["measured"]): Choice[] {
+function choicesFor(node: Node, batch: number, measured: Measured = () => undefined): Choice[] {
   const about = classOf(node, batch);
-  const forms = formsOf(node);
-  const costs = forms.map((form) => [form, measured?.(about, form) ?? estimate(about, form)] as const);
+  const costs = formsOf(node).map((form) => [form, measured(about, form) ?? estimate(about, form)] as const);
   const seconds = Object.fromEntries(costs);
-  return costs.map(([form, cost]) => ({ node, about, form, seconds, cost, extraBytes: extraBytes(about, form) }));
+  return costs.map(([form, own]) => {
+    // Beside the others, whose layout is another one, the kernel's input and result have to be turned.
+    const cost = own + (form === "direct" ? turning(about) : 0);
+    return { node, about, form, seconds, cost, extraBytes: extraBytes(about, form) };
+  });
 }
 
 function forcedTo(forced: ConvolutionForm, node: Node, batch: number): PlannedConvolution {
@@ -74,6 +80,11 @@ function forcedTo(forced: ConvolutionForm, node: Node, batch: number): PlannedCo
 }
 
 const fastest = (choices: readonly Choice[]): Choice => choices.reduce((a, b) => (b.cost < a.cost ? b : a));
+
+/** Bytes that transformed weights may take beyond the plain ones. */
+export function budgetFor(graph: Graph, { extraBytes }: Pick<PlanOptions, "extraBytes">): number {
+  return extraBytes ?? Math.max(SMALLEST_BUDGET, BUDGET_SHARE * bytesOfWeights(graph));
+}
 
 const bytesOfWeights = (graph: Graph): number =>
   [...graph.parameters.values()].reduce((sum, value: Value) => sum + byteLength(value), 0);
@@ -103,7 +114,15 @@ const CACHE = 2.4e7;
 /** Seconds to start a node. */
 const NODE = 5e-6;
 
-/** Seconds that a convolution takes in a form: its sums and its weights' way from memory, partly at once, and what is moved. */
+/** Seconds in which a convolution's input and result are brought from one layout to the other. */
+function turning({ batch, channels, features, height, width, stride }: ConvolutionClass): number {
+  return (4 * batch * height * width * (channels + features / stride ** 2)) / RATES.turn;
+}
+
+/**
+ * Seconds that a convolution takes in a form, its input and result lying as the form wants them: its sums and its weights'
+ * way from memory, partly at once, and what is moved.
+ */
 export function estimate(about: ConvolutionClass, form: ConvolutionForm): number {
   const { batch, channels, features, height, width, kernel, stride } = about;
   const places = (batch * height * width) / stride ** 2;
@@ -115,8 +134,7 @@ export function estimate(about: ConvolutionClass, form: ConvolutionForm): number
       (count * weights) / RATES.weights,
     );
   if (form === "direct") {
-    const turned = (4 * (places * stride ** 2 * channels + places * features)) / RATES.turn;
-    return Math.hypot(flops(about) / RATES.kernel, (batch * kernel ** 2 * weights) / RATES.weights) + turned;
+    return Math.hypot(flops(about) / RATES.kernel, (batch * kernel ** 2 * weights) / RATES.weights);
   }
   if (form === "product") return product(places, 1) + NODE;
   const tile = tileOf(form);
