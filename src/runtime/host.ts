@@ -1,7 +1,8 @@
 /**
  * The inference process: owns ONNX Runtime on behalf of process.ts and does one thing after another. It ends when its
- * parent does.
+ * parent does or lets go of it; where weights are prepared it does that first, at low priority.
  */
+import { constants, setPriority } from "node:os";
 import { createNodeRuntime } from "./node.ts";
 import type { KeptReference, Reply, Request } from "./protocol.ts";
 import type { Feeds, KeptTensor, Runtime, Session } from "./runtime.ts";
@@ -9,6 +10,7 @@ import type { Feeds, KeptTensor, Runtime, Session } from "./runtime.ts";
 type Answer = { [R in Reply as string]: Omit<R, "id"> }[string];
 
 let runtime: Runtime | undefined;
+let prepares = false;
 const sessions = new Map<number, Session>();
 const keptTensors = new Map<number, KeptTensor>();
 let nextKept = 0;
@@ -33,6 +35,7 @@ async function answer(request: Request): Promise<Answer> {
   switch (request.type) {
     case "open":
       runtime = createNodeRuntime(request.options);
+      prepares = request.options.prepared !== undefined;
       return {};
     case "create": {
       const notes: string[] = [];
@@ -63,10 +66,22 @@ process.on("message", (request: Request) => {
     const reply = await answer(request).catch((error: unknown) => ({
       error: error instanceof Error ? error.message : String(error),
     }));
-    process.send?.({ ...reply, id: request.id });
+    // Who let go of this process waits for no answer.
+    process.send?.({ ...reply, id: request.id }, undefined, undefined, () => {});
   });
 });
-process.on("disconnect", () => process.exit());
+// Nobody waits for anything any more: time for what makes the next start fast.
+process.on("disconnect", () => {
+  queue
+    .then(async () => {
+      if (!prepares) return;
+      setPriority(constants.priority.PRIORITY_LOW);
+      for (const tensor of keptTensors.values()) tensor.dispose();
+      await runtime?.close();
+    })
+    .catch(() => {})
+    .finally(() => process.exit());
+});
 // Ctrl-C in a terminal reaches the whole group; the parent decides when this process ends.
 process.on("SIGINT", () => {});
 // A limit on the length of files (ulimit -f) becomes an error of the write that prepares weights.

@@ -49,7 +49,7 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
     },
     async close() {
       for (const session of [...open]) await session.release();
-      await keeper?.flush();
+      await keeper?.finish();
     },
   };
 }

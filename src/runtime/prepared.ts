@@ -20,13 +20,22 @@ import type { PreparedOptions } from "./runtime.ts";
 
 /** Smaller networks load as fast without. */
 const SMALLEST = 8 * 2 ** 20;
-/** A session that has just written its weights holds them twice; from here on giving that back is worth opening it anew. */
-const REOPENED_FROM = 2 ** 30;
+/**
+ * Writing the weights makes a load longer. Small networks are therefore prepared when all else is done; for large ones,
+ * which take as long again, nobody would want a second load, and opened anew they take half the memory.
+ */
+const AT_ONCE_FROM = 2 ** 30;
 /**
  * What an entry may take: packed weights, some of them twice since other nodes read them as they are, and the larger ones
  * of convolutions that are computed in another form. Up to 1.9 times the weights was seen, of small networks 240 MiB more.
  */
 const largestSize = (weightBytes: number): number => 2 * weightBytes + 2 ** 28;
+
+interface Making {
+  readonly model: OnnxModel;
+  readonly options: InferenceSession.SessionOptions;
+  readonly key: string;
+}
 
 interface Ort {
   readonly InferenceSession: {
@@ -38,21 +47,23 @@ interface Ort {
 /** Makes sessions, of prepared weights where it can. */
 export interface PreparedSessions {
   /**
-   * A session with `options`: of weights that were prepared before, else made of the graph, preparing them for the next
-   * time. Either gives the same numbers. What prevents that leads to a session without, and is told once by `onNote`.
+   * A session with `options`: of weights that were prepared before, else made of the graph. Those of a large network are
+   * prepared then. Either gives the same numbers. What prevents that leads to a session without, and is told once by
+   * `onNote`.
    */
   create(
     model: OnnxModel,
     options: InferenceSession.SessionOptions,
     onNote?: (line: string) => void,
   ): Promise<InferenceSession>;
-  /** Waits until what was prepared is on the disk. */
-  flush(): Promise<void>;
+  /** Prepares small networks for the next time, and waits until all is on the disk. Call it when nothing else is to be done. */
+  finish(): Promise<void>;
 }
 
 /** ONNX Runtime folds constants and packs weights once, and keeps both in a file that the next session maps. */
 export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: PreparedOptions): PreparedSessions {
   const inUse = new Set<string>();
+  const later = new Map<string, Making>();
   let flushing = Promise.resolve();
   let told = false;
 
@@ -89,11 +100,8 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
     await flushEntry(join(folder, key)).catch(() => {});
   }
 
-  async function make(
-    model: OnnxModel,
-    options: InferenceSession.SessionOptions,
-    key: string,
-  ): Promise<InferenceSession> {
+  /** Prepares, and gives the session that did so. */
+  async function make({ model, options, key }: Making): Promise<InferenceSession> {
     const draft = newDraft(folder, { wanted: largestSize(model.weightBytes), limit, inUse });
     const drop = () => rmSync(draft, { recursive: true, force: true });
     const session = await ort.InferenceSession.create(model.bytes, saving(options, draft)).catch((error: unknown) => {
@@ -102,14 +110,12 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
     });
     try {
       placeDraft(draft, folder, { key, name: model.name });
-    } catch {
+    } catch (error) {
       drop();
-      return session;
+      await session.release();
+      throw error;
     }
-    const opened = model.weightBytes < REOPENED_FROM ? undefined : await find(key, options);
-    if (!opened) return keep(key, session);
-    await session.release();
-    return opened;
+    return keep(key, session);
   }
 
   return {
@@ -126,8 +132,15 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       }
       const known = await find(key, options);
       if (known) return known;
+      if (model.weightBytes < AT_ONCE_FROM) {
+        later.set(key, { model, options, key });
+        return plain();
+      }
       try {
-        return await make(model, options, key);
+        const session = await make({ model, options, key });
+        const opened = await find(key, options);
+        if (opened) await session.release();
+        return opened ?? session;
       } catch (error) {
         const session = await plain();
         if (!told) onNote(`Prepared weights are not kept in ${folder}: ${reasonOf(error)}.`);
@@ -135,7 +148,13 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
         return session;
       }
     },
-    flush: () => flushing,
+    async finish() {
+      for (const making of later.values()) {
+        if (findEntry(folder, making.key) === undefined) await (await make(making).catch(() => undefined))?.release();
+      }
+      later.clear();
+      await flushing;
+    },
   };
 }
 

@@ -13,7 +13,8 @@ type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : n
 /**
  * ONNX Runtime in a process of its own. Its calls block an event loop for seconds and cannot be interrupted; from here
  * they are promises, and a load is cancelled by ending the process. The process starts at once, since loading ONNX
- * Runtime takes it a while; it is started anew for a session after it was ended, and never outlives this one.
+ * Runtime takes it a while; it is started anew for a session after it was ended, and outlives
+ * this one, or its closing, for no longer than it takes to prepare weights.
  */
 export function createProcessRuntime(options: RuntimeOptions): Runtime {
   let host = new Host(options);
@@ -43,19 +44,28 @@ interface Holdable {
   unref(): void;
 }
 
+interface Waiting {
+  readonly type: Request["type"];
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
+
 /** One life of the inference process. */
 class Host {
   ended: Error | undefined;
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;
-  readonly #waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
+  readonly #waiting = new Map<number, Waiting>();
   #disposed: number[] = [];
   #stderr = "";
   #next = 0;
   /** Its end is awaited, whatever it may still say until then. */
   #ending = false;
 
+  readonly #options: RuntimeOptions;
+
   constructor(options: RuntimeOptions) {
+    this.#options = options;
     // Run from its sources (tests do), this file still needs a host that plain Node can start.
     const source = import.meta.url.endsWith(".ts");
     const script = fileURLToPath(new URL(source ? "../../dist/runtime/host.js" : "./host.js", import.meta.url));
@@ -114,8 +124,11 @@ class Host {
   }
 
   async end(): Promise<void> {
+    const closed = new Error("The inference process was closed.");
+    const isBusy = [...this.#waiting.values()].some(({ type }) => type === "create" || type === "run");
+    if (this.#options.prepared && !this.ended && !isBusy) return this.#letGo(closed);
     this.#ending = true;
-    this.#die(new Error("The inference process was closed."));
+    this.#die(closed);
     this.#hold();
     await this.#exit;
   }
@@ -190,7 +203,7 @@ class Host {
     if (this.ended) return Promise.reject(this.ended);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { type: question.type, resolve, reject });
       this.#hold();
       // Where nothing can be sent any more, the process is ending, and how it ended tells more than a closed channel.
       this.#child.send({ ...question, id } as Request, (error) => {
@@ -209,10 +222,20 @@ class Host {
     }
   }
 
+  /** It may prepare weights for the next time now, and ends by itself. */
+  #letGo(reason: Error): void {
+    this.#child.disconnect();
+    this.#end(reason);
+  }
+
   #die(reason: Error): void {
     if (this.ended) return;
-    this.ended = reason;
     this.#child.kill("SIGKILL");
+    this.#end(reason);
+  }
+
+  #end(reason: Error): void {
+    this.ended = reason;
     for (const { reject } of this.#waiting.values()) reject(reason);
     this.#waiting.clear();
     this.#hold();

@@ -86,8 +86,8 @@ export function start(args: readonly string[], { cwd, within = [], env }: RunOpt
     cwd,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    // A home without models, so that every machine is the same.
-    env: { PATH: process.env.PATH, HOME: dirname(cwd), ...env },
+    // A home without models, so that every machine is the same; and nothing that goes on there when the command is over.
+    env: { PATH: process.env.PATH, HOME: dirname(cwd), INKLING_PREPARED: "off", ...env },
   });
   const [out, err]: [Buffer[], Buffer[]] = [[], []];
   let [seen, ended] = ["", false];

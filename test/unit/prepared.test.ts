@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InferenceSession } from "onnxruntime-node";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import type { OnnxModel } from "../../src/graph/index.ts";
 import { preparedWeights } from "../../src/pipelines/machine.ts";
 import { createSessions } from "../../src/pipelines/sessions.ts";
 import { clearPrepared, createNodeRuntime, createProcessRuntime, listPrepared } from "../../src/runtime/index.ts";
@@ -37,6 +38,8 @@ beforeEach(() => {
 });
 
 const drafts = (): string[] => readdirSync(folder).filter((name) => name.startsWith(".draft-"));
+/** As large as one that is prepared while it is loaded, by its own account. */
+const large: OnnxModel = { ...model, weightBytes: 2 ** 30 };
 const only = (): string => join(folder, listPrepared(folder)[0]!.key);
 
 /** One start of the program: a runtime, a session, an output. */
@@ -52,8 +55,16 @@ async function start(
     return { y: y!, notes };
   } finally {
     await runtime.close();
+    if (make === createProcessRuntime) await settled();
   }
 }
+
+/** An inference process that was let go has prepared what it was asked for. */
+async function settled(): Promise<void> {
+  while (listPrepared(folder).length === 0 || !existsSync(join(only(), "flushed")) || drafts().length > 0)
+    await sleep(5);
+}
+
 interface Start extends SessionOptions {
   readonly make: typeof createNodeRuntime;
   readonly side: number;
@@ -86,7 +97,10 @@ describe("prepared weights", () => {
     expect(new Set(wanted.y.data as Float32Array).size).toBeGreaterThan(1000);
   });
 
-  test("are opened in place of the graph from the second time on", async () => {
+  test.each([
+    ["made when all else is done", model, [model.bytes, model.bytes]],
+    ["of a large network made and opened at once", large, [model.bytes, "file"]],
+  ])("are %s, and opened in place of the graph from then on", async (_, network, wanted) => {
     const given = [];
     const session = { model_external_initializers_file_folder_path: model.folder };
     const options: InferenceSession.SessionOptions = {
@@ -97,12 +111,12 @@ describe("prepared weights", () => {
     for (let i = 0; i < 3; i++) {
       const engine = watched();
       const sessions = preparedSessions(engine, { folder });
-      await (await sessions.create(model, options)).release();
-      await sessions.flush();
+      await (await sessions.create(network, options)).release();
+      await sessions.finish();
       given.push(engine.given);
     }
     const file = join(only(), "graph.onnx");
-    expect(given).toEqual([[model.bytes], [file], [file]]);
+    expect(given).toEqual([wanted.map((each) => (each === "file" ? file : each)), [file], [file]]);
   });
 
   test("are for their owner's eyes", async () => {
@@ -252,13 +266,23 @@ describe("a preparation that is interrupted", () => {
   test("by an aborted load leaves nothing behind", async () => {
     const runtime = createProcessRuntime({ device: "cpu", threads: 1, prepared: { folder } });
     const controller = new AbortController();
-    const loading = runtime.createSession(model, { signal: controller.signal });
+    const loading = runtime.createSession(large, { signal: controller.signal });
     loading.catch(() => {});
     while (!existsSync(folder) || drafts().length === 0) await sleep(1);
     controller.abort(new Error("enough"));
     await expect(loading).rejects.toThrow("enough");
     await runtime.close();
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("by work that goes on is not begun: such a process is ended", async () => {
+    const runtime = createProcessRuntime({ device: "cpu", threads: 1, prepared: { folder } });
+    const session = await runtime.createSession(model);
+    const running = session.run(feeds());
+    running.catch(() => {});
+    await runtime.close();
+    await expect(running).rejects.toThrow("closed");
+    expect(existsSync(folder)).toBe(false);
   });
 
   test("leaves what the next one removes: of processes that are gone, or older than a day", async () => {
@@ -319,7 +343,7 @@ describe("the limit", () => {
   });
 
   test("is told where it is too small for a network", async () => {
-    const { y, notes } = await start(model, { prepared: { folder, limit: 1000 } });
+    const { y, notes } = await start(large, { prepared: { folder, limit: 1000 } });
     expect(y).toEqual((await plain()).y);
     expect(notes).toEqual([expect.stringMatching(/^Prepared weights are not kept in .*: they take up to .* limit/)]);
     expect(readdirSync(folder)).toEqual([]);
@@ -330,7 +354,7 @@ describe("what cannot be kept is drawn without", () => {
   test("where the folder cannot be made", async () => {
     const file = join(mkdtempSync(join(home, "none-")), "file");
     writeFileSync(file, "");
-    const { y, notes } = await start(model, { prepared: { folder: join(file, "prepared") } });
+    const { y, notes } = await start(large, { prepared: { folder: join(file, "prepared") } });
     expect(y).toEqual((await plain()).y);
     expect(notes).toEqual([expect.stringContaining("Prepared weights are not kept in")]);
   });
@@ -341,7 +365,7 @@ describe("what cannot be kept is drawn without", () => {
       import { readFileSync } from "node:fs";
       import { createProcessRuntime } from ${JSON.stringify(new URL("../../dist/runtime/index.js", import.meta.url))};
       const runtime = createProcessRuntime({ device: "cpu", prepared: { folder: ${JSON.stringify(folder)} } });
-      const model = { ...${JSON.stringify({ ...model, bytes: undefined })}, bytes: readFileSync(${JSON.stringify(join(home, "graph.onnx"))}) };
+      const model = { ...${JSON.stringify({ ...large, bytes: undefined })}, bytes: readFileSync(${JSON.stringify(join(home, "graph.onnx"))}) };
       const session = await runtime.createSession(model, { onNote: console.log });
       console.log(session.outputNames.join());
       await runtime.close();
