@@ -16,7 +16,7 @@ const [model, size = "256", steps = "3", rounds = "1"] = process.argv.slice(2);
 const folder = mkdtempSync(join(homedir(), ".cache", "inkling-prepared-bench-"));
 
 async function picture(name, prepared) {
-  const inkling = await load(model, { device: "cpu", prepared });
+  const inkling = await load(model || undefined, { device: "cpu", prepared });
   const settings = { prompt: "a lady with blue eyes", width: +size, height: +size, steps: +steps, seed: 1 };
   const pids = [process.pid, ...children()];
   const row = { start: name };
