@@ -24,8 +24,7 @@ export interface Look {
 /**
  * The network's prediction under classifier-free guidance, of a composition where the prompt is one. Embeddings of one
  * length go through it as one batch, the unconditional one first, others by themselves; what has no share in the sum is
- * not computed: at scale 1, and in calls without guidance, the prompt goes alone, and nothing of it is left at 0. Where
- * deep features are reused, each embedding goes by itself.
+ * not computed: at scale 1, and in calls without guidance, the prompt goes alone, and nothing of it is left at 0.
  */
 export async function guidedPrediction(
   look: Look,
@@ -61,17 +60,10 @@ async function predictAll(
 ): Promise<Float32Array[]> {
   const [, , height, width] = shape as [number, number, number, number];
   const input = joined(Float32Array, x, beside);
+  const sample = float32([1, input.length / (height * width), height, width], input);
   const answers: Float32Array[] = [];
-  // By itself, so that what is kept of one is there whichever of them the next call asks for.
-  const together = (a: Tensor, b: Tensor) => round === undefined && a.shape[1] === b.shape[1];
-  for (const group of runsOf(embeddings, together)) {
-    const batch = group.length;
-    const sample = float32(
-      [batch, input.length / (height * width), height, width],
-      joined(Float32Array, ...group.map(() => input)),
-    );
-    const found = await unet.predict({ sample, timestep, words: group, timestepCond, round }, signal);
-    for (let i = 0; i < batch; i++) answers.push(found.subarray(i * x.length, (i + 1) * x.length));
+  for (const words of runsOf(embeddings, (a, b) => a.shape[1] === b.shape[1])) {
+    answers.push(...(await unet.predict({ sample, timestep, words, timestepCond, round }, signal)));
   }
   return answers;
 }

@@ -132,8 +132,6 @@ export function createNetworks(
         name,
         variant: `${of} ${keyOf(adapters)}`,
         part: unetPart,
-        // Where deep features are reused, each embedding goes by itself.
-        ...(branch !== undefined && { batch: 1 }),
         build: () => {
           const changes = adapters.map(({ name, unet: layers }) => ({ name, layers }));
           return { ...adapted(parts()[part]!, changes), whole: parts().whole };

@@ -1,21 +1,21 @@
 import { byteLength } from "../graph/index.ts";
 import type { UnetParts } from "../models/index.ts";
 import type { Feeds, KeptTensor } from "../runtime/index.ts";
-import { float32, joined, type Tensor, zeros } from "../tensor/index.ts";
+import { float32, joined, type Tensor } from "../tensor/index.ts";
 import type { Network, Sessions } from "./sessions.ts";
 
-/** One call of the U-Net, for a batch of pictures that share a timestep. */
+/** What the U-Net is shown, and what it is told of it. */
 export interface UnetFeeds {
-  /** [B, C, H, W] */
+  /** [1, C, H, W] */
   readonly sample: Tensor<"float32">;
   readonly timestep: number;
-  /** For each of the batch its embedding [1, S, D], all of one length. */
+  /** Embeddings [1, S, D], all of one length: a prediction is made for each. */
   readonly words: readonly Tensor<"float32">[];
   /** [time_cond_proj_dim], where the network was distilled with guidance. */
   readonly timestepCond?: Float32Array;
   /**
-   * Where deep features are reused: of the calls of one round that tell the same words the first runs the whole U-Net, the
-   * others take its deep features and run the shallow part alone.
+   * Where deep features are reused: the first call of a round runs the whole U-Net. Others that tell none but the same words
+   * take its deep features and run the shallow part alone.
    */
   readonly round?: number;
 }
@@ -25,7 +25,8 @@ export interface UnetFeeds {
  * runtime, so one predictor serves one run at a time and is disposed of after it.
  */
 export interface NoisePredictor {
-  predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array>;
+  /** A prediction [1, C, H, W] for each of the words. */
+  predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array[]>;
   dispose(): void;
 }
 
@@ -84,14 +85,24 @@ export function createNoisePredictor(
     return (await runKeeping(networks.words, [...networks.parts().words.outputs.keys()], feeds, signal)).kept;
   }
 
-  /** The whole U-Net, or its shallow part where the deep features of this round are there. */
-  async function ask(told: Known, feeds: Feeds, round: number | undefined, networks: Unet, signal?: AbortSignal) {
+  /** Those whose deep features serve: they were told in this round, and these words among them. */
+  function reusable({ words, round }: UnetFeeds): Known | undefined {
+    return known.find(
+      (one) =>
+        one.deep?.round === round &&
+        words.every((embedding) => one.words.includes(embedding)) &&
+        !isLost({ ...one.keys, ...one.deep?.kept }),
+    );
+  }
+
+  async function runShallow({ deep }: Known, feeds: Feeds, networks: Unet, signal?: AbortSignal) {
+    const all: Feeds = { ...feeds, ...deep!.kept };
+    const wanted = networks.parts().shallow!.inputs.map(({ name }) => [name, all[name]!] as const);
+    return run(networks.shallow, { ...Object.fromEntries(wanted), ...scales }, signal);
+  }
+
+  async function runWhole(told: Known, feeds: Feeds, round: number | undefined, networks: Unet, signal?: AbortSignal) {
     if (round === undefined) return run(networks.rest, feeds, signal);
-    if (told.deep?.round === round && !isLost(told.deep.kept)) {
-      const all: Feeds = { ...feeds, ...told.deep.kept };
-      const wanted = networks.parts().shallow!.inputs.map(({ name }) => [name, all[name]!] as const);
-      return run(networks.shallow, { ...Object.fromEntries(wanted), ...scales }, signal);
-    }
     const { outputs, kept } = await runKeeping(networks.rest, ["deep"], feeds, signal);
     release(told.deep?.kept);
     told.deep = { round, kept };
@@ -99,21 +110,29 @@ export function createNoisePredictor(
   }
 
   return {
-    async predict({ sample, timestep, words, timestepCond, round }, signal) {
-      const [batch, , height, width] = sample.shape as [number, number, number, number];
+    async predict(asked, signal) {
+      const { sample, timestep, words, timestepCond, round } = asked;
+      const [, , height, width] = sample.shape as [number, number, number, number];
       const networks = networksFor({ height, width });
       // Loaded first: where the runtime had to be started anew for it, what was kept before is gone.
       await open(networks.rest, signal);
-      const told = await knownOf(words, networks, signal);
+      const reused = round === undefined ? undefined : reusable(asked);
+      const told = reused ?? (await knownOf(words, networks, signal));
+      const batch = told.words.length;
       const feeds = {
-        sample,
+        sample: repeatRows(sample, batch),
         timestep: float32([batch], new Float32Array(batch).fill(timestep)),
-        ...(timestepCond && { timestep_cond: repeatRows(timestepCond, batch) }),
+        ...(timestepCond && { timestep_cond: repeatRows(float32([1, timestepCond.length], timestepCond), batch) }),
         ...told.keys,
         ...scales,
       };
-      const { out_sample: out } = await ask(told, feeds, round, networks, signal);
-      return (await finite(out, networks.rest)).data;
+      const { out_sample: out } = reused
+        ? await runShallow(reused, feeds, networks, signal)
+        : await runWhole(told, feeds, round, networks, signal);
+      const { data } = await finite(out, networks.rest);
+      const size = data.length / batch;
+      const rows = words.map((embedding) => told.words.indexOf(embedding));
+      return rows.map((row) => data.subarray(row * size, (row + 1) * size));
     },
     dispose() {
       known.forEach(forget);
@@ -143,8 +162,7 @@ function release(kept: KeptTensors = {}): void {
   for (const tensor of Object.values(kept)) tensor.dispose();
 }
 
-function repeatRows(row: Float32Array, count: number): Tensor<"float32"> {
-  const out = zeros("float32", [count, row.length]);
-  for (let i = 0; i < count; i++) out.data.set(row, i * row.length);
-  return out;
+/** [1, …] → [count, …] */
+function repeatRows({ shape: [, ...rest], data }: Tensor<"float32">, count: number): Tensor<"float32"> {
+  return float32([count, ...rest], joined(Float32Array, ...Array<Float32Array>(count).fill(data)));
 }

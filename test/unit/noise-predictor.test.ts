@@ -2,54 +2,65 @@ import { expect, test } from "vitest";
 import type { UnetParts } from "../../src/models/index.ts";
 import { createNoisePredictor } from "../../src/pipelines/noise-predictor.ts";
 import type { Network, Sessions } from "../../src/pipelines/sessions.ts";
-import type { KeptTensor } from "../../src/runtime/index.ts";
+import type { Feeds, KeptTensor } from "../../src/runtime/index.ts";
 import { float32, type Tensor } from "../../src/tensor/index.ts";
 
-/** Sessions that compute nothing and tell what they were asked; words come to keys of as many MiB as their sum says. */
+/** Keys of words, which are as many numbers. */
+type Keys = KeptTensor & { readonly words: readonly number[] };
+
+/**
+ * Sessions that tell what they were asked. Words are one number each: they come to keys of as many MiB, and these numbers
+ * are what is predicted for them.
+ */
 function telling() {
   const asked: string[] = [];
   const held = new Set<KeptTensor>();
-  const keep = (mebibytes: number): KeptTensor => {
+  const keep = (words: readonly number[]): KeptTensor => {
     const tensor = {
+      words,
       dtype: "float32",
-      shape: [mebibytes * 2 ** 18],
+      shape: [words.reduce((sum, mebibytes) => sum + mebibytes, 0) * 2 ** 18],
       ended: false as boolean,
       dispose() {
         tensor.ended = true;
         held.delete(tensor);
       },
-    } satisfies KeptTensor;
+    } satisfies Keys;
     held.add(tensor);
     return tensor;
+  };
+  const predicted = (feeds: Feeds) => {
+    for (const feed of Object.values(feeds)) if ("ended" in feed) expect(feed.ended).toBe(false);
+    const { words } = feeds["k"] as Keys;
+    expect(feeds["sample"]!.shape).toEqual([words.length, 1, 1, 1]);
+    return { out_sample: float32([words.length, 1, 1, 1], words) };
   };
   const sessions: Pick<Sessions, "open" | "run" | "runKeeping" | "finite"> = {
     open: async () => {},
     run: async ({ name }, feeds) => {
-      if (name === "shallow") expect(Object.keys(feeds)).toEqual(["sample", "deep"]);
-      expect((feeds[name === "rest" ? "k" : "deep"] as KeptTensor).ended).toBe(false);
+      if (name === "shallow") expect(Object.keys(feeds)).toEqual(["sample", "k", "deep"]);
       asked.push(name);
-      return { out_sample: float32([1], [0]) };
+      return predicted(feeds);
     },
     runKeeping: async ({ name }, names, feeds) => {
       const words = feeds["encoder_hidden_states"] as Tensor<"float32"> | undefined;
       asked.push(words ? name : `${name}, keeping ${names}`);
-      const size = words?.data.reduce((sum, each) => sum + each) ?? 0;
-      const kept = Object.fromEntries(names.map((each) => [each, keep(size)]));
-      return { outputs: { out_sample: float32([1], [0]) }, kept };
+      const kept = Object.fromEntries(names.map((each) => [each, keep([...(words?.data ?? [])])]));
+      return { outputs: words ? {} : predicted(feeds), kept };
     },
     finite: async (found) => found as Tensor<"float32">,
   };
   const network = (name: string) => ({ name }) as Network;
   const parts = {
     words: { outputs: new Map([["k", {}]]) },
-    shallow: { inputs: [{ name: "sample" }, { name: "deep" }] },
+    shallow: { inputs: [{ name: "sample" }, { name: "k" }, { name: "deep" }] },
   };
   const unet = { words: network("words"), rest: network("rest"), shallow: network("shallow") };
   const predictor = createNoisePredictor(sessions, () => ({ ...unet, parts: () => parts as unknown as UnetParts }), {});
   async function tell(words: Tensor<"float32">[], round?: number): Promise<string> {
     asked.length = 0;
-    const sample = float32([words.length, 1, 1, 1], new Float32Array(words.length));
-    await predictor.predict({ sample, timestep: 1, words, round });
+    const predictions = await predictor.predict({ sample: float32([1, 1, 1, 1], [0]), timestep: 1, words, round });
+    expect(predictions.map(([value]) => value)).toEqual(words.map(({ data }) => data[0]));
     return asked.join(" ");
   }
   return {
@@ -64,7 +75,7 @@ const words = (mebibytes: number): Tensor<"float32"> => float32([1, 1, 1], [mebi
 
 test("keys and values of words are computed when first told, also of words that come again", async () => {
   const { ask, held, dispose } = telling();
-  const [a, b] = [words(1), words(1)];
+  const [a, b] = [words(1), words(2)];
   expect(await ask(a, b)).toBe("words rest");
   expect(await ask(a, b)).toBe("rest");
   expect(await ask(b)).toBe("words rest");
@@ -94,6 +105,15 @@ test("what ended with its process is computed again", async () => {
   await ask(a);
   for (const tensor of held) (tensor as { ended: boolean }).ended = true;
   expect(await ask(a)).toBe("words rest");
+});
+
+test("deep features of several words serve each of them, in any order", async () => {
+  const { inRound } = telling();
+  const [a, b, c] = [words(1), words(2), words(3)];
+  expect(await inRound(1, a, b)).toBe("words rest, keeping deep");
+  for (const some of [[a], [b], [b, a]]) expect(await inRound(1, ...some)).toBe("shallow");
+  expect(await inRound(1, b, c)).toBe("words rest, keeping deep");
+  expect(await inRound(2, b)).toBe("words rest, keeping deep");
 });
 
 test("deep features are kept for the round that they were computed in, those of the round before given up", async () => {

@@ -31,7 +31,7 @@ async function draw(settings: Partial<GenerateSettings> = {}): Promise<{ pixels:
       return {
         ...unet,
         predict(feeds, ...rest) {
-          batches.push(feeds.sample.shape[0]!);
+          batches.push(feeds.words.length);
           return unet.predict(feeds, ...rest);
         },
       };
