@@ -12,7 +12,8 @@ import {
   nameOfClass,
   planConvolutions,
 } from "../../src/graph/index.ts";
-import type { ConvolutionPlan } from "../../src/pipelines/convolution-plan.ts";
+import { type ConvolutionPlan, convolutionPlan } from "../../src/pipelines/convolution-plan.ts";
+import { type LoadOptions, load } from "../../src/pipelines/index.ts";
 import {
   keepMeasured,
   lookup,
@@ -163,8 +164,10 @@ describe("what was measured on this machine", () => {
   });
 });
 
+const model = path("checkpoints", list("checkpoints", "reference").find((name) => /sd15$/.test(name))!);
+const small = { width: 64, height: 64 };
+
 describe("inkling doctor --plan", () => {
-  const model = path("checkpoints", list("checkpoints", "reference").find((name) => /sd15$/.test(name))!);
   const plan = (...args: string[]) => runCli(["doctor", "--plan", model, "--size", "64", ...args], { env });
 
   it("tells each class of convolution, and what they come to", async () => {
@@ -239,6 +242,34 @@ describe("inkling doctor --plan", () => {
   ])("refuses %j", async (args, code, words) => {
     expectRefusal(await runCli(["doctor", ...args], { env }), code, words);
   });
+});
+
+test("a model is drawn by what was measured", async () => {
+  const machine = thisMachine(1);
+  const like = async (form: ConvolutionForm) => {
+    const { networks } = await convolutionPlan(model, { ...small, env, threads: 1 });
+    const classes = networks.flatMap(({ lines }) => lines);
+    const seconds = classes.map((line) => {
+      const times = Object.keys(line.seconds).map((one) => [one, one === form || one === "product" ? 1e-6 : 1]);
+      return [nameOfClass(line), Object.fromEntries(times)] as const;
+    });
+    await keepMeasured(machine, Object.fromEntries(seconds), { env });
+  };
+  const drawn = async (convolutions: LoadOptions["convolutions"]) => {
+    const inkling = await load(model, { device: "cpu", threads: 1, prepared: false, env, convolutions });
+    try {
+      for await (const event of inkling.stream({ prompt: "a cat", ...small, steps: 2, seed: 1 })) {
+        if (event.type === "image") return event.pixels.data;
+      }
+      throw new Error("There was no picture.");
+    } finally {
+      await inkling.close();
+    }
+  };
+  await like("winograd-4");
+  const measured = await drawn({});
+  expect(measured).toEqual(await drawn({ form: "winograd-4" }));
+  expect(measured).not.toEqual(await drawn({ form: "direct" }));
 });
 
 test("drawing passes the form and the budget on, options before the config file", async () => {
