@@ -68,8 +68,11 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
   let told = false;
 
   /** Nothing is optimised again, and nothing is read before it is needed. */
-  const open = (path: string, { extra: _, ...options }: InferenceSession.SessionOptions): Promise<InferenceSession> =>
-    ort.InferenceSession.create(join(path, GRAPH), { ...options, graphOptimizationLevel: "disabled" });
+  const open = (path: string, options: InferenceSession.SessionOptions): Promise<InferenceSession> => {
+    const { model_external_initializers_file_folder_path: _, ...session } = settingsOf(options);
+    const settings = { ...options, graphOptimizationLevel: "disabled", extra: { session } } as const;
+    return ort.InferenceSession.create(join(path, GRAPH), settings);
+  };
 
   async function find(key: string, options: InferenceSession.SessionOptions): Promise<InferenceSession | undefined> {
     const path = findEntry(folder, key);
@@ -160,20 +163,23 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
 
 /** Options that write, beside making the session, the graph as it was optimised and the weights as they were packed. */
 function saving(options: InferenceSession.SessionOptions, draft: string): InferenceSession.SessionOptions {
-  const { extra: { session, ...extra } = {} } = options as { extra?: { session?: object } };
   return {
     ...options,
     optimizedModelFilePath: join(draft, GRAPH),
     extra: {
-      ...extra,
       session: {
-        ...session,
+        ...settingsOf(options),
         optimized_model_external_initializers_file_name: WEIGHTS,
         optimized_model_external_initializers_min_size_in_bytes: "1024",
         save_external_prepacked_constant_initializers: "1",
       },
     },
   };
+}
+
+/** What has no name of its own among the options. */
+function settingsOf({ extra }: InferenceSession.SessionOptions): Readonly<Record<string, unknown>> {
+  return (extra as { session?: Record<string, unknown> } | undefined)?.session ?? {};
 }
 
 /** What the system or the folder says; what ONNX Runtime says of a file that it could not write is for its makers. */
