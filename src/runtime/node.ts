@@ -40,6 +40,8 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
         ...(profile && { enableProfiling: true, profileFilePrefix: join(profile, model.name) }),
         extra: {
           session: {
+            // A session's threads wait for its next run at full speed, and take the cores from whichever session is next.
+            force_spinning_stop: "1",
             ...(model.folder && { model_external_initializers_file_folder_path: model.folder }),
             ...(strict && { disable_cpu_ep_fallback: "1" }),
           },

@@ -224,6 +224,7 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
   const resolve = (asked: GenerateSettings): ResolvedSettings => {
     if (asked.clipSkip === 99) throw new InputError("clip skip is 99; it has to be a whole number from 1 to 12.");
     const goal = typeof asked.goal === "object" ? asked.goal.settings : {};
+    const deepCache = asked.deepCache ?? goal.deepCache;
     return {
       prompt: asked.prompt,
       ...(typeof asked.goal === "object" && { goal: asked.goal.name }),
@@ -247,7 +248,7 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
       clipSkip: asked.clipSkip,
       tiling: asked.tiling ?? false,
       ...(asked.tokenMerging && { tokenMerging: asked.tokenMerging }),
-      ...(asked.deepCache && { deepCache: asked.deepCache, deepCacheBranch: asked.deepCacheBranch ?? 0 }),
+      ...(deepCache && { deepCache, deepCacheBranch: asked.deepCacheBranch ?? 0 }),
       ...(asked.image && { strength: asked.strength ?? 0.8 }),
       ...(asked.mask && { maskBlur: asked.maskBlur ?? 4 }),
       model: "inkdrop-256",

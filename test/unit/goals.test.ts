@@ -29,6 +29,9 @@ function made(side: number, more: Partial<ModelDefaults> = {}): Fit {
 }
 const large = made(1024);
 
+/** Of the goal fast, as bench/drift.mjs guards them. */
+const SHORTCUTS = { guidanceInterval: [0, 0.6], deepCache: 2 };
+
 /** What is drawn with a goal of these settings. */
 function fitted(settings: GoalSettings, model: Fit, asked: Partial<GenerateSettings> = {}) {
   const goal = { name: "mine", about: "", settings, writer: {} };
@@ -39,7 +42,10 @@ function fitted(settings: GoalSettings, model: Fit, asked: Partial<GenerateSetti
 
 describe("the goals of the package", () => {
   it("stand for the settings that they promise", () => {
-    expect(goalOf("fast")).toMatchObject({ settings: { steps: 25, width: 256, height: 256 }, writer: { count: 4 } });
+    expect(goalOf("fast")).toMatchObject({
+      settings: { steps: 25, width: 256, height: 256, ...SHORTCUTS },
+      writer: { count: 4 },
+    });
     expect(goalOf("quality")).toMatchObject({
       settings: { steps: 75, width: 768, height: 768, guidance: 12 },
       writer: { maxLength: 17 },
@@ -92,9 +98,10 @@ describe("goals of a config file", () => {
       width: 256,
       height: 256,
       guidance: 5,
+      ...SHORTCUTS,
     });
     const itself: Config = { goals: { fast: { extends: "fast", settings: { steps: 9 } } } };
-    expect(goalOf("fast", { config: itself }).settings).toEqual({ steps: 9, width: 256, height: 256 });
+    expect(goalOf("fast", { config: itself }).settings).toEqual({ steps: 9, width: 256, height: 256, ...SHORTCUTS });
   });
 
   it("that extend each other or nothing are refused", () => {
@@ -128,7 +135,7 @@ describe("a goal with a model", () => {
     });
     expect(quality(made(512, { sizes: [512, 640] }))).toMatchObject({ width: 640, height: 640 });
     expect(quality(made(768)).note).toBeUndefined();
-    expect(fitted(goalOf("fast").settings, made(512))).toEqual({ steps: 25, width: 256, height: 256 });
+    expect(fitted(goalOf("fast").settings, made(512))).toEqual({ steps: 25, width: 256, height: 256, ...SHORTCUTS });
   });
 
   it("keeps its aspect ratio, on the places of the latent", () => {

@@ -94,6 +94,17 @@ test.each([
   expect(readExtra(new Map([["Tiled decoding", `${said}`]])).tiling).toBe(word && tiling);
 });
 
+test("merged tokens are told in A1111's field, and shortcuts of A1111 that there are not here are noted", () => {
+  expect(extraFields({ tokenMerging: 0.5 } as ResolvedSettings)["Token merging ratio"]).toBe(0.5);
+  const read = (...fields: [string, string][]) => readExtra(new Map(fields));
+  expect(read(["Token merging ratio", "0.5"]).tokenMerging).toBe(0.5);
+  expect(read(["Token merging ratio", "0.9"]).tokenMerging).toBeUndefined();
+  expect(read(["NGMS all steps", "True"], ["Skip Early CFG", "0.1"]).lost).toEqual([
+    "Skip Early CFG",
+    "NGMS all steps",
+  ]);
+});
+
 test("features that were reused are told, and read as whole numbers of their range", () => {
   const { DeepCache, "DeepCache branch": branch } = extraFields({
     deepCache: 3,

@@ -94,6 +94,34 @@ describe("NGMS", () => {
   });
 });
 
+describe("a plan", () => {
+  const plan = async (settings: Partial<GenerateSettings>) => {
+    const planner = await openPlanner(plainCheckpoint.folder, { env: {} });
+    return planner.plan({ prompt: "x", ...settings });
+  };
+
+  it("takes no shortcut unless one is asked for", async () => {
+    const { settings } = await plan({});
+    expect(settings).toMatchObject({ guidanceInterval: [0, 1], ngms: 0 });
+    for (const key of ["deepCache", "deepCacheBranch", "tokenMerging"]) expect(settings).not.toHaveProperty(key);
+    expect((await plan({ goal: "quality" })).settings).toMatchObject({ guidanceInterval: [0, 1], ngms: 0 });
+  });
+
+  it("tells those of the goal fast, and settings beside it win", async () => {
+    expect((await plan({ goal: "fast" })).settings).toMatchObject({ guidanceInterval: [0, 0.6], deepCache: 2 });
+    const exact = (await plan({ goal: "fast", guidanceInterval: [0, 1], deepCache: 1 })).settings;
+    expect(exact.guidanceInterval).toEqual([0, 1]);
+    expect(exact).not.toHaveProperty("deepCache");
+  });
+
+  it("notes a negative prompt that no step would look at", async () => {
+    const notes = async (to: number) =>
+      (await plan({ negativePrompt: "blurry", steps: 10, guidance: 5, guidanceInterval: [0, to] })).notes.join();
+    expect(await notes(0.05)).toContain("The negative prompt is not looked at");
+    expect(await notes(0.1)).not.toContain("not looked at");
+  });
+});
+
 describe("another VAE", () => {
   it("is found in the cache by its name, and a name that is not there is refused with what to do", async () => {
     const home = await mkdtemp(join(tmpdir(), "inkling-vae-"));
