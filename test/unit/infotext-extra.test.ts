@@ -60,7 +60,7 @@ test("a saved picture carries all that it depends on", async () => {
     expect(parseInfotext(from[0]!.infotext).fields.get("Denoising strength")).toBe("0.5");
 
     for (const [setting, [low, high]] of Object.entries(limits).filter(
-      ([key]) => !["side", "captions"].includes(key),
+      ([key]) => !["side", "captions", "preparedLimit"].includes(key),
     )) {
       for (const value of [low - 1, high + 1].map((v) => (Math.abs(v) > 2 ** 53 - 1 ? 2 * v : v))) {
         const init = setting === "strength" ? { picture } : undefined;
