@@ -107,6 +107,7 @@ export function createNetworks(
     variant: `${skip} ${keyOf(adapters)}`,
     part: textEncoder,
     partial: skip > 0,
+    brief: true,
     build: () =>
       adapted(
         clipText(clipTextConfig(textEncoder.config, textEncoder.configFile), { skip, tokens }),

@@ -13,6 +13,8 @@ export interface Network {
   readonly part: ModelPart;
   /** The graph asks for a part of the weights only: more is no cause for a remark. */
   readonly partial?: boolean;
+  /** It is asked at the start of a picture only, and need not lie in memory while others compute. */
+  readonly brief?: boolean;
   /** How many it mostly computes at once. Default: 2, a prompt and its negative. */
   readonly batch?: number;
   build(): Graph | BuiltGraph;
@@ -37,6 +39,9 @@ export interface SessionsOptions {
   readonly advice?: string;
 }
 
+/** Bytes of weights from which on a network that is asked briefly makes room for those that compute for long. */
+const LARGE = 2 ** 29;
+
 /** Networks on a runtime. A session is made when its network is first asked, and kept for the next time. */
 export interface Sessions {
   /** Loads a network ahead. */
@@ -55,12 +60,19 @@ export interface Sessions {
   release(): Promise<void>;
 }
 
+interface Held {
+  readonly variant: string;
+  readonly session: Session;
+  /** It goes when another network is asked. */
+  readonly brief: boolean;
+}
+
 /** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
 export function createSessions(
   runtime: Runtime,
   { onNote = () => {}, findNonFinite, convolutions, advice }: SessionsOptions = {},
 ): Sessions {
-  const sessions = new Map<string, { readonly variant: string; readonly session: Session }>();
+  const sessions = new Map<string, Held>();
   const turns = new Map<string, Promise<unknown>>();
   const checked = new Set<ModelPart>();
 
@@ -72,17 +84,33 @@ export function createSessions(
       if (known?.variant === variant && !known.session.ended) return known.session;
       sessions.delete(name);
       await known?.session.release();
-      const session = await create(network, signal);
-      sessions.set(name, { variant, session });
+      const { session, weightBytes } = await create(network, signal);
+      const brief = network.brief === true && runtime.reopensQuickly === true && weightBytes >= LARGE;
+      sessions.set(name, { variant, session, brief });
       return session;
     };
+    return untilAborted(inTurn(name, work), signal);
+  }
+
+  function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
     const next = (turns.get(name) ?? Promise.resolve()).then(work, work);
     turns.set(name, next);
-    return untilAborted(next, signal);
+    return next;
+  }
+
+  /** Ends the sessions of other networks that were asked briefly; what they still compute they compute first. */
+  async function makeRoomFor(asked: string): Promise<void> {
+    for (const [name, held] of [...sessions]) {
+      if (name === asked || !held.brief) continue;
+      await inTurn(name, async () => {
+        if (sessions.get(name) === held) sessions.delete(name);
+        await held.session.release();
+      });
+    }
   }
 
   /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
-  async function create({ part, partial, batch, build }: Network, signal?: AbortSignal): Promise<Session> {
+  async function create({ part, partial, batch, build }: Network, signal?: AbortSignal) {
     signal?.throwIfAborted();
     await nextTurn();
     const built = build();
@@ -100,7 +128,8 @@ export function createSessions(
     const model = toOnnx(lowered, (key) => stored?.get(key) ?? weight(key));
     await nextTurn();
     // What adapters change is as large as the network itself, and there are many sets of them.
-    return runtime.createSession(model, { signal, prepare: stored === undefined, onNote });
+    const session = await runtime.createSession(model, { signal, prepare: stored === undefined, onNote });
+    return { session, weightBytes: model.weightBytes };
   }
 
   /** Asks a network's session in the very turn in which it is known to be there: a run of another size may take its place. */
@@ -109,6 +138,7 @@ export function createSessions(
     question: (session: Session) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
+    if (!network.brief) await makeRoomFor(network.name);
     let session = await open(network, signal);
     while (session.ended) session = await open(network, signal);
     return question(session);

@@ -21,6 +21,7 @@ export function createProcessRuntime(options: RuntimeOptions): Runtime {
   let closed = false;
   return {
     device: options.device,
+    reopensQuickly: options.device === "cpu" && options.prepared !== undefined,
     async createSession(model, session) {
       if (closed) throw new Error("The runtime was closed: open the model again to draw with it.");
       if (host.ended) host = new Host(options);

@@ -51,6 +51,8 @@ export interface SessionOptions {
 /** Where graphs run. Owns whatever it started: close it. */
 export interface Runtime {
   readonly device: Device;
+  /** Sessions that were made once are made again in about a second, as what they prepare is kept. */
+  readonly reopensQuickly?: boolean;
   createSession(model: OnnxModel, options?: SessionOptions): Promise<Session>;
   close(): Promise<void>;
 }
