@@ -142,8 +142,10 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       try {
         const session = await make({ model, options, key });
         const opened = await find(key, options);
-        if (opened) await session.release();
-        return opened ?? session;
+        if (!opened) return session;
+        await session.release();
+        inUse.add(key);
+        return opened;
       } catch (error) {
         const session = await plain();
         if (!told) onNote(`Prepared weights are not kept in ${folder}: ${reasonOf(error)}.`);
