@@ -50,13 +50,11 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
   const tiles = gatherAlong(places, 1, placesOfTiles({ side, tile, rows, columns, stride }));
   const matrix = (m: Matrix) => g.constant(asMatrix(onBothSides(m)));
   const seen = matmul(matrix(transforms.input), reshape(tiles, [batch, planes, rows * columns * channels]));
-  // Each plane's weights by themselves: cut from one product of all, they would lie about twice while the runtime folds them.
+  // One product of all planes: the runtime adds up products of a single row in another order, which loses digits.
   const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
-  const kernels = onBothSides(transforms.weight).map((row) =>
-    reshape(matmul(g.constant(asMatrix([row])), taps), [features, channels]),
-  );
+  const kernels = split(matmul(matrix(transforms.weight), taps), planes, 0);
   const products = split(reshape(seen, [batch, planes, rows * columns, channels]), planes, 1).map((plane, i) =>
-    timesTransposed(plane, kernels[i]!),
+    timesTransposed(plane, reshape(kernels[i]!, [features, channels])),
   );
   const all = reshape(concat(products, 1), [batch, planes, rows * columns * features]);
   const parts = reshape(matmul(matrix(transforms.output), all), [batch, tile, tile, rows, columns, features]);
