@@ -118,7 +118,7 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       await session.release();
       throw error;
     }
-    return keep(key, session);
+    return session;
   }
 
   return {
@@ -142,9 +142,8 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       try {
         const session = await make({ model, options, key });
         const opened = await find(key, options);
-        if (!opened) return session;
+        if (!opened) return keep(key, session);
         await session.release();
-        inUse.add(key);
         return opened;
       } catch (error) {
         const session = await plain();
@@ -155,7 +154,9 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
     },
     async finish() {
       for (const making of later.values()) {
-        if (findEntry(folder, making.key) === undefined) await (await make(making).catch(() => undefined))?.release();
+        if (findEntry(folder, making.key) !== undefined) continue;
+        const session = await make(making).catch(() => undefined);
+        if (session) await keep(making.key, session).release();
       }
       later.clear();
       await flushing;
