@@ -66,11 +66,10 @@ class Layout {
   /** [B, …, C] → its counterpart [B, C, …] */
   give(y: Value): Value {
     const end = y.shape.length - 1;
-    const x = transpose(y, [0, end, ...y.shape.slice(1, -1).map((_, i) => i + 1)]);
-    this.#last.set(x, y);
-    return x;
+    return this.same(transpose(y, [0, end, ...y.shape.slice(1, -1).map((_, i) => i + 1)]), y);
   }
 
+  /** x [B, C, …] is y [B, …, C] in the other layout. */
   same(x: Value, y: Value): Value {
     this.#last.set(x, y);
     return x;
