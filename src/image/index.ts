@@ -1,4 +1,5 @@
 export * from "./encode.ts";
+export * from "./folder.ts";
 export * from "./infotext.ts";
 export * from "./numbering.ts";
 export * from "./picture.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { formatOfName, makeFolder, type Picture, readPicture } from "../image/index.ts";
+import { makeFolder, type Picture, picturesIn, readPicture } from "../image/index.ts";
 import { float32, InputError, toFloat32 } from "../tensor/index.ts";
 import { readSafetensors, readTensor, writeSafetensors } from "../weights/index.ts";
 import { ownCacheFolder } from "./cache-folder.ts";
@@ -113,40 +113,6 @@ export function rankPictures(
   return pictures
     .map((picture) => ({ ...picture, cosine: cosine(picture.embedding, wanted) }))
     .sort((a, b) => b.cosine - a.cosine);
-}
-
-async function picturesIn(folder: string, onSkip: NonNullable<IndexOptions["onSkip"]>): Promise<string[]> {
-  const paths: string[] = [];
-  const walk = async (inside: string): Promise<void> => {
-    const entries = await readdir(inside, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-      if (inside === folder) throw new InputError(`The folder ${folder} cannot be read: ${reasonOf(error)}.`);
-      onSkip(inside, `The folder ${inside} cannot be read: ${reasonOf(error)}.`);
-      return [];
-    });
-    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const path = join(inside, entry.name);
-      if (entry.name.startsWith(".")) continue;
-      if (entry.isDirectory()) await walk(path);
-      else if (formatOfName(entry.name) && (await isFile(path))) paths.push(path);
-    }
-  };
-  await walk(folder);
-  if (paths.length > 0) return paths;
-  throw new InputError(`There is no picture in ${folder}: no PNG, JPEG or WebP, nor in the folders in it.`);
-}
-
-/** Links to pictures count as pictures. */
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
-}
-
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: "there is no such folder",
-    ENOTDIR: "it is a file",
-    EACCES: "permission denied",
-  };
-  return known[code ?? ""] ?? message;
 }
 
 /** What is known of a folder's pictures. */

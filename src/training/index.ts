@@ -1,4 +1,38 @@
 export { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor } from "./adamw.ts";
+export {
+  type CacheOptions,
+  cached,
+  type Encoded,
+  type Kept,
+  openCache,
+  remembered,
+  type TensorCache,
+} from "./data/cache.ts";
+export {
+  type Attributes,
+  type Chance,
+  type Dataset,
+  type Example,
+  isSkipped,
+  type Places,
+  type Skipped,
+  type Visit,
+} from "./data/dataset.ts";
+export { type Fit, fitted } from "./data/fit.ts";
+export { type FilesOptions, openFolder } from "./data/folder.ts";
+export { judgeShape, type ShapeVerdict } from "./data/shape-judge.ts";
+export {
+  type ShapePair,
+  type ShapesOptions,
+  type ShapeTruth,
+  shapeBackgrounds,
+  shapeCaption,
+  shapeColors,
+  shapePairs,
+  shapes,
+} from "./data/shapes.ts";
+export { order, type Stop, type WalkOptions, walk } from "./data/walk.ts";
+export { openWebDataset } from "./data/web-dataset.ts";
 export { gradientGraph } from "./gradients.ts";
 export { clipLoss } from "./losses/clip.ts";
 export { diffusionLoss } from "./losses/diffusion.ts";
