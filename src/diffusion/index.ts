@@ -7,5 +7,6 @@ export type { SchedulerConfig, SchedulerOptions, WalkOptions } from "./options.t
 export { findSampler, findSchedule, type SamplerInfo, type ScheduleInfo, samplers, schedules } from "./registry.ts";
 export type { Estimate, Journey, Question, Walker } from "./sampler.ts";
 export type { Schedule, ScheduleRequest } from "./schedule.ts";
+export { type TrainedNoise, trainedNoise } from "./trained-noise.ts";
 export { combine } from "./vector.ts";
 export { createWalk, type Predict, type Walk, type WalkStep } from "./walk.ts";

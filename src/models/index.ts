@@ -15,6 +15,7 @@ export {
   vaeConfig,
 } from "../configs/index.ts";
 export * from "./adapters.ts";
+export * from "./autoencoder.ts";
 export * from "./clip-cap.ts";
 export * from "./clip-text.ts";
 export * from "./clip-vision.ts";

@@ -24,7 +24,7 @@ import {
   readMeasured,
   thisMachine,
 } from "./measured-convolutions.ts";
-import { decoderGraph, tiledByDefault } from "./networks.ts";
+import { autoencoderOf, tiledByDefault } from "./networks.ts";
 import type { OpeningOptions } from "./opening.ts";
 import { checkSize, type ModelFacts } from "./resolve.ts";
 import type { SessionsOptions } from "./sessions.ts";
@@ -127,7 +127,7 @@ function networksOf({ checkpoint, scale }: ModelFacts, { width, height }: Size):
   const { rest } = unetParts(unetConfig(unet.config, unet.configFile), size);
   return [
     { name: "U-Net", graph: rest, batch: 2, part: unet },
-    { name: "VAE decoder", graph: decoderGraph(vae, decoded), batch: 1, part: vae },
+    { name: "VAE decoder", graph: autoencoderOf(vae).decoder(decoded), batch: 1, part: vae },
   ];
 }
 

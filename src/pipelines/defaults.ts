@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { parseConfig, unetConfig } from "../configs/index.ts";
 import { type Checkpoint, readJson } from "../weights/index.ts";
-import { pixelsPerPlace } from "./networks.ts";
+import { autoencoderOf } from "./networks.ts";
 import { type PreviewFactors, STABLE_DIFFUSION_FACTORS } from "./preview.ts";
 
 /** What suits a model where nothing was asked for. */
@@ -39,7 +39,7 @@ export async function modelDefaults(checkpoint: Checkpoint): Promise<ModelDefaul
   const { unet, vae, scheduler } = checkpoint;
   const { sample_size: size, time_cond_proj_dim: guidanceInput } = unetConfig(unet.config, unet.configFile);
   const [rows, columns] = typeof size === "object" ? size : [size, size];
-  const scale = pixelsPerPlace(vae);
+  const scale = autoencoderOf(vae).scale;
   return {
     ...suiting(typeof guidanceInput === "number", scheduler),
     sampler: undefined,

@@ -3,7 +3,7 @@ import { resolveModel } from "../hub/index.ts";
 import { unetBranches } from "../models/index.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/index.ts";
 import { modelDefaults } from "./defaults.ts";
-import { pixelsPerPlace } from "./networks.ts";
+import { autoencoderOf } from "./networks.ts";
 import type { OpeningOptions } from "./opening.ts";
 import type { ModelFacts } from "./resolve.ts";
 
@@ -31,7 +31,7 @@ export async function modelFacts(
     latentChannels: unet.out_channels,
     checkpoint,
     defaults: await modelDefaults(checkpoint),
-    scale: pixelsPerPlace(checkpoint.vae),
+    scale: autoencoderOf(checkpoint.vae).scale,
     textLayers: clipTextConfig(checkpoint.textEncoder.config, checkpoint.textEncoder.configFile).num_hidden_layers,
   };
 }

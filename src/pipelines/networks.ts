@@ -1,19 +1,15 @@
 import type { Graph } from "../graph/index.ts";
 import {
+  type Autoencoder,
   adapt,
+  autoencoder,
   clipText,
   clipTextConfig,
   type GraphAdapter,
   scaleName,
-  taesdConfig,
-  taesdDecoder,
-  taesdEncoder,
   type UnetParts,
   unetConfig,
   unetParts,
-  vaeConfig,
-  vaeDecoder,
-  vaeEncoder,
 } from "../models/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
@@ -155,8 +151,9 @@ export function createNetworks(
     build,
   });
   const decoded = { name: "VAE", part: vae };
-  const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => encoder(vae, size));
-  const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => decoderGraph(vae, size));
+  const vaeOf = () => autoencoderOf(vae);
+  const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => vaeOf().encoder(size));
+  const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => vaeOf().decoder(size));
 
   const withAdapters = (adapters: Adapters): Networks => ({
     adapted: withAdapters,
@@ -171,7 +168,7 @@ export function createNetworks(
         const { image } = await run(decoderFor(sizeOfLast(part)), { latents: part }, signal);
         return image as Tensor<"float32">;
       };
-      const factor = scalingFactor(vae);
+      const { factor } = vaeOf();
       const scaled = float32(
         latents.shape,
         latents.data.map((x) => x / factor),
@@ -180,12 +177,12 @@ export function createNetworks(
       return finite(image, decoded);
     },
     async encode(pixels, signal) {
-      const scale = pixelsPerPlace(vae);
+      const { scale, factor } = vaeOf();
       const { height, width } = sizeOfLast(pixels);
       const size = { height: height / scale, width: width / scale };
       const { mean, logvar, latents } = await run(encoderFor(size), { image: pixels }, signal);
       const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
-      return { mean: await finite(mean ?? latents, decoded), deviation, factor: scalingFactor(vae) };
+      return { mean: await finite(mean ?? latents, decoded), deviation, factor };
     },
     async prepare(size, { skip, tiled, branch, merged, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
@@ -213,36 +210,9 @@ function scalesOf(adapters: Adapters, part: "unet" | "text"): Record<string, Ten
   return Object.fromEntries(adapters.map(({ scales }, i) => [scaleName(i), float32([], [scales[part]])]));
 }
 
-/** Latents on their way from the VAE to the U-Net are multiplied by this. */
-export function scalingFactor(vae: ModelPart): number {
-  return isTiny(vae)
-    ? taesdConfig(vae.config, vae.configFile).scaling_factor
-    : vaeConfig(vae.config, vae.configFile).scaling_factor;
-}
-
-/** Pixels per place of the latent, along each side. */
-export function pixelsPerPlace(vae: ModelPart): number {
-  const levels = isTiny(vae)
-    ? taesdConfig(vae.config, vae.configFile).num_decoder_blocks.length
-    : vaeConfig(vae.config, vae.configFile).block_out_channels.length;
-  return 2 ** (levels - 1);
-}
-
-function isTiny(vae: ModelPart): boolean {
-  return vae.config["_class_name"] === "AutoencoderTiny";
-}
-
-/** Latents of this size → pixels. */
-export function decoderGraph(vae: ModelPart, size: LatentSize): Graph {
-  return isTiny(vae)
-    ? taesdDecoder(taesdConfig(vae.config, vae.configFile), size)
-    : vaeDecoder(vaeConfig(vae.config, vae.configFile), size);
-}
-
-function encoder(vae: ModelPart, size: LatentSize): Graph {
-  return isTiny(vae)
-    ? taesdEncoder(taesdConfig(vae.config, vae.configFile), size)
-    : vaeEncoder(vaeConfig(vae.config, vae.configFile), size);
+/** The VAE of a checkpoint, as its config.json describes it. */
+export function autoencoderOf({ config, configFile }: ModelPart): Autoencoder {
+  return autoencoder(config, configFile);
 }
 
 /** The last two dimensions. */

@@ -34,9 +34,23 @@ export {
 export { order, type Stop, type WalkOptions, walk } from "./data/walk.ts";
 export { openWebDataset } from "./data/web-dataset.ts";
 export { gradientGraph } from "./gradients.ts";
+export {
+  type LearningRate,
+  type LearningRateSchedule,
+  learningRateAt,
+  learningRateSchedules,
+} from "./learning-rate.ts";
 export { clipLoss } from "./losses/clip.ts";
-export { diffusionLoss } from "./losses/diffusion.ts";
+export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from "./losses/diffusion.ts";
 export { gpt2Loss } from "./losses/gpt2.ts";
 export { vaeLoss } from "./losses/vae.ts";
 export { type Packing, pack, packingOf, unpack } from "./packing.ts";
-export { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
+export {
+  type Batch,
+  createTrainer,
+  type StepResult,
+  type Trainer,
+  type TrainerOptions,
+  type TrainerStart,
+  type TrainerState,
+} from "./trainer.ts";

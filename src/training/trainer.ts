@@ -1,13 +1,25 @@
-import { Graph, lower, lowerings, mul, toOnnx } from "../graph/index.ts";
+import { add, Graph, lower, lowerings, mul, reduceSum, toOnnx } from "../graph/index.ts";
 import type { KeptTensor, Runtime, Session } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor, STATES } from "./adamw.ts";
 import { gradientGraph } from "./gradients.ts";
 import { pack, packingOf, unpack } from "./packing.ts";
 
+/** What an optimizer remembers of each weight, the weight itself first. */
+export type TrainerState = (typeof STATES)[number];
+
+/** Where a trainer stood that goes on. */
+export interface TrainerStart {
+  /** Steps that were taken. */
+  readonly steps: number;
+  values(state: TrainerState, name: string): Float32Array;
+}
+
 export interface TrainerOptions extends Partial<AdamWOptions> {
   /** The gradients of all parameters together are no longer than this. Default 1; Infinity does not clip. */
   readonly maxNorm?: number;
+  /** Default: no step was taken yet. */
+  readonly start?: TrainerStart;
 }
 
 /** What a step came to. */
@@ -16,16 +28,19 @@ export interface StepResult {
   readonly loss: number;
   /** Of all gradients together, before clipping. */
   readonly norm: number;
+  /** Whether the step was taken: where loss or gradients are not finite the weights stay as they were. */
+  readonly taken: boolean;
 }
 
-type State = (typeof STATES)[number];
+/** The loss graph's own inputs. */
+export type Batch = Readonly<Record<string, Tensor>>;
 
 /** A model that learns. Its weights and the optimizer's memory stay with the runtime. */
 export interface Trainer {
-  /** One step of AdamW on a batch: the loss graph's own inputs. */
-  step(batch: Readonly<Record<string, Tensor>>, learningRate: number): Promise<StepResult>;
+  /** One step of AdamW on a batch, or on several of one size: the same as on all of them joined, in the memory of one. */
+  step(batch: Batch | readonly Batch[], learningRate: number): Promise<StepResult>;
   /** The values of every parameter, or what the optimizer remembers of it, by the parameter's name. */
-  read(state: State): Promise<Map<string, Float32Array>>;
+  read(state: TrainerState): Promise<Map<string, Float32Array>>;
   /** Steps that were taken. */
   readonly steps: number;
   close(): Promise<void>;
@@ -39,50 +54,97 @@ export async function createTrainer(
   loss: Graph,
   initial: (name: string) => Float32Array,
   runtime: Runtime,
-  { maxNorm = 1, ...adam }: TrainerOptions = {},
+  { maxNorm = 1, start, ...adam }: TrainerOptions = {},
 ): Promise<Trainer> {
   const options = { ...adamWDefaults, ...adam };
   const packing = packingOf(loss);
-  const open = (graph: Graph): Promise<Session> =>
-    runtime.createSession(toOnnx(lower(graph, lowerings[runtime.device]), noWeights));
+  const opened: Session[] = [];
+  const open = async (graph: Graph): Promise<Session> => {
+    const session = await runtime.createSession(toOnnx(lower(graph, lowerings[runtime.device]), noWeights), {
+      prepare: false,
+    });
+    opened.push(session);
+    return session;
+  };
   const gradients = await open(gradientGraph(loss, packing));
   const update = await open(adamW(options));
   const reader = await open(identity());
-  const gradientNames = packing.chunks.map((_, k) => `gradients.${k}`);
+  let adder: Session | undefined;
+  const names = packing.chunks.map((_, k) => `gradients.${k}`);
 
   // Begun as numbers, kept with the runtime from the first step on.
-  const start = pack(packing, initial);
-  const chunks: Record<State, Tensor | KeptTensor>[] = start.map((values) => {
-    const vector = float32([values.length], values);
-    const zeros = () => float32([values.length], new Float32Array(values.length));
-    return { weights: vector, first_moment: zeros(), second_moment: zeros(), ema: vector };
-  });
-  let steps = 0;
+  const from = (state: TrainerState): Tensor[] =>
+    pack(packing, (name) => start?.values(state, name) ?? initial(name)).map((values) =>
+      float32([values.length], values),
+    );
+  const zeros = (): Tensor[] => packing.chunks.map((length) => float32([length], new Float32Array(length)));
+  const weights = from("weights");
+  const begun: Record<TrainerState, Tensor[]> = {
+    weights,
+    first_moment: start ? from("first_moment") : zeros(),
+    second_moment: start ? from("second_moment") : zeros(),
+    ema: start ? from("ema") : weights,
+  };
+  const chunks = packing.chunks.map(
+    (_, k) => Object.fromEntries(STATES.map((state) => [state, begun[state][k]!])) as Record<TrainerState, Held>,
+  );
+  let steps = start?.steps ?? 0;
+
+  /** The gradients of a batch, chunk by chunk, and the sum of their squares. */
+  async function differentiate(batch: Batch): Promise<Gradients> {
+    const fed = Object.fromEntries(chunks.map((chunk, k) => [`weights.${k}`, chunk.weights]));
+    const { outputs, kept } = await gradients.runKeeping(names, { ...batch, ...fed });
+    return {
+      loss: numberOf(outputs, "loss"),
+      square: numberOf(outputs, "square_norm"),
+      parts: names.map((n) => kept[n]!),
+    };
+  }
+
+  /** The sum of both, in the place of the two. */
+  async function addUp(a: Gradients, b: Gradients): Promise<Gradients> {
+    adder ??= await open(sum());
+    const parts: KeptTensor[] = [];
+    let square = 0;
+    for (const [k, part] of a.parts.entries()) {
+      const { outputs, kept } = await adder.runKeeping(["sum"], { a: part, b: b.parts[k]! });
+      parts.push(kept["sum"]!);
+      square += numberOf(outputs, "square_norm");
+      part.dispose();
+      b.parts[k]!.dispose();
+    }
+    return { loss: a.loss + b.loss, square, parts };
+  }
 
   return {
     get steps() {
       return steps;
     },
     async step(batch, learningRate) {
-      const weights = Object.fromEntries(chunks.map((chunk, k) => [`weights.${k}`, chunk.weights]));
-      const { outputs, kept } = await gradients.runKeeping(gradientNames, { ...batch, ...weights });
-      const [lost, square] = ["loss", "square_norm"].map((name) => (outputs[name]!.data as Float32Array)[0]!);
-      const norm = Math.sqrt(square!);
-      const scalars = adamWScalars(options, { step: steps + 1, learningRate, clip: clipFactor(norm, maxNorm) });
-      for (const [k, before] of chunks.entries()) {
-        const gradient = kept[`gradients.${k}`]!;
-        const after = await update.runKeeping(
-          STATES.map((state) => `next.${state}`),
-          { ...before, ...scalars, gradient },
-        );
-        gradient.dispose();
-        for (const state of STATES) {
-          release(before[state]);
-          before[state] = after.kept[`next.${state}`]!;
+      const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch];
+      let total = await differentiate(batches[0]!);
+      for (const next of batches.slice(1)) total = await addUp(total, await differentiate(next));
+      // The loss is a mean over a batch: that over all of them is the mean of theirs.
+      const share = 1 / batches.length;
+      const [lost, norm] = [total.loss * share, Math.sqrt(total.square) * share];
+      const taken = Number.isFinite(lost) && Number.isFinite(norm);
+      if (taken) {
+        const clip = clipFactor(norm, maxNorm) * share;
+        const scalars = adamWScalars(options, { step: steps + 1, learningRate, clip });
+        for (const [k, before] of chunks.entries()) {
+          const after = await update.runKeeping(
+            STATES.map((state) => `next.${state}`),
+            { ...before, ...scalars, gradient: total.parts[k]! },
+          );
+          for (const state of STATES) {
+            release(before[state]);
+            before[state] = after.kept[`next.${state}`]!;
+          }
+          total.parts[k]!.dispose();
         }
-      }
-      steps++;
-      return { loss: lost!, norm };
+        steps++;
+      } else for (const part of total.parts) part.dispose();
+      return { loss: lost, norm, taken };
     },
     async read(state) {
       const values: Float32Array[] = [];
@@ -94,12 +156,24 @@ export async function createTrainer(
     },
     async close() {
       for (const chunk of chunks) for (const state of STATES) release(chunk[state]);
-      for (const session of [gradients, update, reader]) await session.release();
+      for (const session of opened) await session.release();
     },
   };
 }
 
-function release(tensor: Tensor | KeptTensor): void {
+type Held = Tensor | KeptTensor;
+
+interface Gradients {
+  readonly loss: number;
+  readonly square: number;
+  readonly parts: readonly KeptTensor[];
+}
+
+function numberOf(outputs: Readonly<Record<string, Tensor>>, name: string): number {
+  return (outputs[name]!.data as Float32Array)[0]!;
+}
+
+function release(tensor: Held): void {
   if ("dispose" in tensor) tensor.dispose();
 }
 
@@ -107,6 +181,15 @@ function release(tensor: Tensor | KeptTensor): void {
 function identity(): Graph {
   const g = new Graph("identity");
   g.output("y", mul(g.input("x", "float32", ["n"]), 1));
+  return g;
+}
+
+/** "a" and "b" [N] → "sum", and "square_norm", the sum of its squares. */
+function sum(): Graph {
+  const g = new Graph("sum");
+  const both = add(g.input("a", "float32", ["n"]), g.input("b", "float32", ["n"]));
+  g.output("sum", both);
+  g.output("square_norm", reduceSum(mul(both, both), [0], { keep: false }));
   return g;
 }
 

@@ -21,6 +21,26 @@ test("Philox 4×32-10 gives its authors' known answers", () => {
   expect([...out]).toEqual([0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]);
 });
 
+test("the CPU generator goes on from a state that it was asked for, in the midst of a pair of normals too", () => {
+  const source = new CpuGenerator(3);
+  source.randn(21);
+  source.randn(1);
+  const state = JSON.parse(JSON.stringify({ ...source.state, words: [...source.state.words] }));
+  const other = new CpuGenerator(4);
+  other.state = { ...state, words: Uint32Array.from(state.words) };
+  expect(state.spare).toBeTypeOf("number");
+  for (const draw of [
+    (g: CpuGenerator) => g.randn(1),
+    (g: CpuGenerator) => g.randn(700),
+    (g: CpuGenerator) => g.rand(3),
+  ]) {
+    expect(draw(other)).toEqual(draw(source));
+  }
+  expect(() => {
+    other.state = { ...state, words: new Uint32Array(3) };
+  }).toThrow(/624 words/);
+});
+
 describe.each(generatorKinds)("the %s generator", (kind) => {
   test("repeats itself for a seed and moves on between draws", () => {
     const source = createGenerator(kind, 7);

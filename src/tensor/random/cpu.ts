@@ -1,12 +1,18 @@
 import { type ArrayOf, allocate } from "../dtype.ts";
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../half.ts";
-import { Mt19937 } from "./mt19937.ts";
+import { Mt19937, type MtState } from "./mt19937.ts";
 import { castFloat32, countOf, type FloatDType, type NoiseSource, type Shape, seedBits } from "./noise-source.ts";
 
 /** Box–Muller runs over blocks of this many uniforms: the first half gives radii, the second half angles. */
 const BLOCK = 16;
 /** Ranges from here on take 64 bits a number, so that the modulo's skew stays small. */
 const WIDE_RANGE = 2 ** 28;
+
+/** Where a generator stands: what it takes to go on from there. */
+export interface CpuGeneratorState extends MtState {
+  /** A normal number that was drawn already. */
+  readonly spare?: number;
+}
 
 /**
  * torch's CPU generator: the numbers `torch.Generator("cpu").manual_seed(seed)` gives, in every order of calls.
@@ -20,6 +26,16 @@ export class CpuGenerator implements NoiseSource {
 
   constructor(seed: number | bigint) {
     this.#engine = new Mt19937(Number(seedBits(seed) & 0xffffffffn));
+  }
+
+  /** Where it stands. A generator of any seed that is given this state draws the same numbers from there on. */
+  get state(): CpuGeneratorState {
+    return { ...this.#engine.state, ...(this.#spare !== undefined && { spare: this.#spare }) };
+  }
+
+  set state({ spare, ...engine }: CpuGeneratorState) {
+    this.#engine.state = engine;
+    this.#spare = spare;
   }
 
   /** A raw output of the engine: an integer in [0, 2³²). */

@@ -3,7 +3,7 @@ import { CudaGenerator } from "./cuda.ts";
 import type { NoiseSource } from "./noise-source.ts";
 
 export { type BrownianOptions, brownianMotion } from "./brownian.ts";
-export { CpuGenerator } from "./cpu.ts";
+export { CpuGenerator, type CpuGeneratorState } from "./cpu.ts";
 export { type CudaDevice, CudaGenerator } from "./cuda.ts";
 export type { FloatDType, NoiseSource, Shape } from "./noise-source.ts";
 export { randomSeed } from "./seed.ts";

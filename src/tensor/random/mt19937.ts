@@ -1,6 +1,13 @@
 const N = 624;
 const M = 397;
 
+export interface MtState {
+  /** 624 of them. */
+  readonly words: Uint32Array;
+  /** 0 … 624 */
+  readonly at: number;
+}
+
 /**
  * The 32-bit Mersenne Twister, MT19937 (Matsumoto & Nishimura 1998, with the 2002 initialisation).
  * The state is 624 words; `next` returns uniform integers in [0, 2³²).
@@ -17,6 +24,22 @@ export class Mt19937 {
       const previous = state[i - 1]!;
       state[i] = Math.imul(1812433253, previous ^ (previous >>> 30)) + i;
     }
+  }
+
+  /** Where it stands: the words and how many of them were given out. */
+  get state(): MtState {
+    return { words: this.#state.slice(), at: this.#at };
+  }
+
+  /** @throws RangeError where this is no state of such a generator */
+  set state({ words, at }: MtState) {
+    if (words.length !== N || !(Number.isInteger(at) && at >= 0 && at <= N)) {
+      throw new RangeError(
+        `A Mersenne Twister has ${N} words and stands at one of them, not ${words.length} at ${at}.`,
+      );
+    }
+    this.#state.set(words);
+    this.#at = at;
   }
 
   next(): number {

@@ -1,5 +1,5 @@
 /**
- * The loss of a noise predictor, together with the text encoder that it learns with (Ho et al. 2020, eq. 14; Rombach et al.
+ * The loss of a noise predictor, alone or together with the text encoder that it learns with (Ho et al. 2020, eq. 14; Rombach et al.
  * 2022, eq. 3).
  * B batch, C channels, H × W places of the latent, T tokens.
  */
@@ -14,29 +14,37 @@ export interface DiffusionLossShape {
   readonly tokens: number;
 }
 
+export interface DiffusionLossConfig {
+  readonly unet: UnetConfig;
+  /** Of the text encoder where it learns too; without it the loss is told embeddings. */
+  readonly text?: ClipTextConfig;
+  readonly prediction: PredictionType;
+}
+
 /**
- * "latents" and "noise" [B, C, H, W], "ids" [B, T], "timesteps" [B], and of each picture's noise level "alpha" = √ᾱ, "sigma" =
- * √(1 − ᾱ) [B, 1, 1, 1] and its "weight" [B, 1, 1, 1] → "loss", the mean of weight · (prediction − target)². Parameters stand under
- * "unet." and "text_encoder.".
+ * "latents" and "noise" [B, C, H, W], "ids" [B, T] or, where the text encoder does not learn, "encoder_hidden_states"
+ * [B, T, D], "timesteps" [B], and of each picture's noise level "alpha" = √ᾱ, "sigma" = √(1 − ᾱ) [B, 1, 1, 1] and its "weight"
+ * [B, 1, 1, 1] → "loss", the mean of weight · (prediction − target)². Parameters stand under "unet." and "text_encoder.".
  */
 export function diffusionLoss(
-  config: { readonly unet: UnetConfig; readonly text: ClipTextConfig; readonly prediction: PredictionType },
+  config: DiffusionLossConfig,
   { batch, height, width, tokens }: DiffusionLossShape,
 ): Graph {
   const g = new Graph("diffusion_loss");
   const shape = [batch, config.unet.in_channels, height, width];
   const latents = g.input("latents", "float32", shape);
   const noise = g.input("noise", "float32", shape);
-  const ids = g.input("ids", "int64", [batch, tokens]);
+  const dims = { batch, words: tokens };
+  const words = config.text
+    ? encoded(g.input("ids", "int64", [batch, tokens]), config.text, dims)
+    : g.input("encoder_hidden_states", "float32", [batch, tokens, config.unet.cross_attention_dim]);
   const timesteps = g.input("timesteps", "float32", [batch]);
   const [alpha, sigma, weight] = ["alpha", "sigma", "weight"].map((name) =>
     g.input(name, "float32", [batch, 1, 1, 1]),
   ) as [Value, Value, Value];
 
-  const dims = { batch, words: tokens };
-  const text = include(g, "text_encoder", clipText(config.text, { tokens }), { input_ids: ids }, dims);
   const noised = add(mul(latents, alpha), mul(noise, sigma));
-  const feeds = { sample: noised, timestep: timesteps, encoder_hidden_states: text["last_hidden_state"]! };
+  const feeds = { sample: noised, timestep: timesteps, encoder_hidden_states: words };
   const { out_sample: prediction } = include(g, "unet", unet(config.unet, { height, width }), feeds, dims);
   const targets: Record<PredictionType, () => Value> = {
     epsilon: () => noise,
@@ -47,4 +55,10 @@ export function diffusionLoss(
   const each = reduceMean(mul(error, error), [1, 2, 3]);
   g.output("loss", reduceMean(mul(each, weight), [0, 1, 2, 3], { keep: false }));
   return g;
+}
+
+/** What the text encoder makes of ids [B, T]. */
+function encoded(ids: Value, config: ClipTextConfig, dims: { readonly batch: number; readonly words: number }): Value {
+  const text = clipText(config, { tokens: dims.words });
+  return include(ids.graph, "text_encoder", text, { input_ids: ids }, dims)["last_hidden_state"]!;
 }
