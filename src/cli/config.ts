@@ -29,7 +29,7 @@ const NAMES = ["ts", "mts", "js", "mjs", "json"].map((extension) => `inkling.con
 export async function findConfig({ configFile }: ConfigOptions, { env }: Pick<Cli, "env">): Promise<FoundConfig> {
   if (configFile === false) return { file: undefined, config: {} };
   const found =
-    configFile === undefined ? await search(env["HOME"]) : { file: configFile, value: await load(configFile) };
+    configFile === undefined ? await search(env["HOME"]) : { file: configFile, value: await loadFile(configFile) };
   if (!found) return { file: undefined, config: {} };
   const { checkConfig } = await import("../pipelines/config.ts");
   const { defaults, ...config } = checkConfig(found.value, found.file);
@@ -50,11 +50,15 @@ async function search(home: string | undefined): Promise<{ file: string; value: 
   });
   if (!found) return undefined;
   const file = relative(process.cwd(), found.filepath);
-  return { file, value: await load(file) };
+  return { file, value: await loadFile(file) };
 }
 
-/** What a file holds: JSON is read, a program is run. */
-async function load(file: string): Promise<unknown> {
+/**
+ * What a config file holds: JSON is read, a program is run.
+ *
+ * @throws InputError naming the file and what is wrong with it
+ */
+export async function loadFile(file: string): Promise<unknown> {
   const path = resolve(file);
   try {
     switch (extname(path)) {

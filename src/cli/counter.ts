@@ -5,7 +5,8 @@ import { timeLeft } from "./progress.ts";
 
 /** Tells how far along a list of things is. */
 export interface Counter {
-  update(done: number, total: number, secondsLeft: number): void;
+  /** `more`: what else there is to tell of it. */
+  update(done: number, total: number, secondsLeft: number, more?: string): void;
   /** A remark, above the bar where there is one. */
   note(line: string): void;
   /** Leaves the terminal as it was found. May be called more than once. */
@@ -23,9 +24,9 @@ export function createCounter(cli: Cli, what: string, { quiet = false } = {}): C
   let last = Date.now();
   const onTerminal = stderr.isTTY && env["TERM"] !== "dumb";
   return {
-    update(done, total, secondsLeft) {
+    update(done, total, secondsLeft, more) {
       if (quiet) return;
-      const text = done < total ? timeLeft(secondsLeft) : "done";
+      const text = [more, done < total ? timeLeft(secondsLeft) : "done"].filter(Boolean).join(", ");
       if (onTerminal) {
         bar ??= start(stderr as NodeJS.WritableStream, what, total);
         bar.update(done, { text });

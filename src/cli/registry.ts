@@ -13,6 +13,7 @@ import { samplers } from "./commands/samplers.ts";
 import { score } from "./commands/score.ts";
 import { search } from "./commands/search.ts";
 import { trace } from "./commands/trace.ts";
+import { train } from "./commands/train.ts";
 import { vary } from "./commands/vary.ts";
 import { write } from "./commands/write.ts";
 
@@ -33,6 +34,7 @@ export const commands: Readonly<Record<string, Define>> = {
   samplers,
   models,
   doctor,
+  train,
   trace,
   bench,
 };

@@ -1,4 +1,5 @@
 export { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor } from "./adamw.ts";
+export { type Checkpoint, listCheckpoints, type Progress, readCheckpoint } from "./checkpoint.ts";
 export {
   type CacheOptions,
   cached,
@@ -33,18 +34,28 @@ export {
 } from "./data/shapes.ts";
 export { order, type Stop, type WalkOptions, walk } from "./data/walk.ts";
 export { openWebDataset } from "./data/web-dataset.ts";
+export { type DiffusionLessonOptions, diffusionLesson } from "./diffusion-lesson.ts";
+export { type DiffusionModel, type DiffusionParts, diffusionModel } from "./diffusion-model.ts";
+export { createEventFile, type EventFile, type LoggedPicture } from "./event-file.ts";
+export * from "./events.ts";
 export { gradientGraph } from "./gradients.ts";
+export { clipTextWeights, type ParameterShapes, torchWeights } from "./initial-weights.ts";
 export {
   type LearningRate,
   type LearningRateSchedule,
   learningRateAt,
   learningRateSchedules,
 } from "./learning-rate.ts";
+export type { Lesson } from "./lesson.ts";
+export { trainLimits } from "./limits.ts";
+export { train } from "./loop.ts";
 export { clipLoss } from "./losses/clip.ts";
 export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from "./losses/diffusion.ts";
 export { gpt2Loss } from "./losses/gpt2.ts";
 export { vaeLoss } from "./losses/vae.ts";
 export { type Packing, pack, packingOf, unpack } from "./packing.ts";
+export { checkRecipe, fixedKeys, type Recipe, recipeDefaults } from "./recipe.ts";
+export type { TrainSettings } from "./settings.ts";
 export {
   type Batch,
   createTrainer,

@@ -1,0 +1,116 @@
+import { join, resolve } from "node:path";
+import { makeFolder } from "../../image/index.ts";
+import { startMachine } from "../../pipelines/machine.ts";
+import {
+  createEventFile,
+  type DiffusionModel,
+  diffusionLesson,
+  diffusionModel,
+  openCache,
+  type TrainSettings,
+  train,
+} from "../../training/index.ts";
+import { hashFiles } from "../../weights/index.ts";
+import type { Cli } from "../cli.ts";
+import { machineOf } from "../machine.ts";
+import type { MachineFlags } from "../options.ts";
+import { captionsOf, openData } from "./data.ts";
+import { partsOf } from "./model.ts";
+import { type RecipeFlags, type WholeRecipe, wantedRecipe } from "./recipe.ts";
+import { trainReporter } from "./reporter.ts";
+import { sampler } from "./samples.ts";
+
+export interface TrainOptions extends RecipeFlags, MachineFlags {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Prompts of the sample pictures where none are given. */
+const SAMPLES = 4;
+
+/**
+ * Teaches a diffusion model, telling how it goes. Ctrl-C stops after the step at hand, with a checkpoint and the model so far.
+ *
+ * @throws UsageError where it is not said what to learn; InputError for what lies in files
+ */
+export async function trainDiffusion(options: TrainOptions, cli: Cli): Promise<void> {
+  const wanted = await wantedRecipe(options);
+  const { recipe, resume } = wanted;
+  const machine = await machineOf(options);
+  const model = diffusionModel(await partsOf(wanted, cli.env));
+  const size = pixelsOf(recipe, model);
+  const data = await openData(recipe, size, cli.signal);
+  cli.signal.throwIfAborted();
+
+  const folder = resolve(recipe.output);
+  await makeFolder(folder);
+  const log = await createEventFile(join(folder, "logs"));
+  const reporter = trainReporter(cli, log, options);
+  const { runtime, choice } = await startMachine({ ...machine, prepared: false }, cli.env);
+  try {
+    reporter.note(`${data.name}: ${data.length} pictures, on ${choice.device} (${choice.reason})`);
+    const lesson = await diffusionLesson(model, runtime, {
+      ...size,
+      // Fresh weights say nothing before they learn.
+      trainTextEncoder: recipe.trainTextEncoder || recipe.model !== undefined,
+      captionDropout: recipe.captionDropout,
+      snrGamma: recipe.snrGamma,
+      seed: recipe.seed,
+      cacheOf: await cachesOf(model, folder, (line) => reporter.note(line)),
+    });
+    const prompts = recipe.samples ?? (await captionsOf(data, SAMPLES));
+    const onSheet = async (step: number, { width, height }: { width: number; height: number }, png: Uint8Array) =>
+      log.picture(step, "samples", { width, height, png });
+    const draw = sampler({ prompts, seed: recipe.seed, ...size, machine, onSheet }, cli);
+    const settings = settingsOf(recipe, folder);
+    const samples = recipe.samplesEvery === undefined ? undefined : { every: recipe.samplesEvery, draw };
+    for await (const event of train(lesson, data, runtime, { ...settings, resume, samples, signal: cli.signal })) {
+      await reporter.event(event);
+    }
+    await lesson.close();
+  } finally {
+    reporter.end();
+    await log.close();
+    await runtime.close();
+  }
+}
+
+/** What frozen networks give is kept beside the model, so that a run that goes on does not make it again. */
+async function cachesOf(
+  { vae, textEncoder, tokenizer }: DiffusionModel,
+  folder: string,
+  onTrouble: (line: string) => void,
+) {
+  const files = { vae: vae?.weights.files() ?? [], "text encoder": textEncoder.weights?.files() ?? [] };
+  const identities = {
+    vae: JSON.stringify([await hashFiles(files.vae), vae?.config]),
+    "text encoder": JSON.stringify([await hashFiles(files["text encoder"]), textEncoder.config, tokenizer]),
+  };
+  return (network: keyof typeof files) =>
+    openCache(join(folder, "cache"), { identity: identities[network], onTrouble });
+}
+
+function settingsOf(recipe: WholeRecipe, folder: string): TrainSettings {
+  const { steps, batch, accumulate, learningRate: rate, schedule, warmUp, seed, saveEvery, keep } = recipe;
+  return {
+    ...{ steps, batch, accumulate, rate, schedule, warmUp, seed, saveEvery, keep, folder },
+    optimizer: {
+      weightDecay: recipe.weightDecay,
+      maxNorm: recipe.maxNorm,
+      emaDecay: recipe.ema,
+      emaWarmUp: true,
+    },
+    record: recipe,
+  };
+}
+
+/** The size to learn at: what was asked for, else what the U-Net was made for. */
+function pixelsOf({ size }: WholeRecipe, { config, scale }: DiffusionModel): { width: number; height: number } {
+  if (size !== undefined) {
+    const [width, height] = typeof size === "number" ? [size, size] : size;
+    return { width, height };
+  }
+  const { sample_size: own } = config.unet;
+  const [rows, columns] = typeof own === "number" ? [own, own] : own;
+  return { width: columns * scale, height: rows * scale };
+}

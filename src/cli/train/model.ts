@@ -1,0 +1,50 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { resolveModel } from "../../hub/index.ts";
+import { clipTextConfig } from "../../models/index.ts";
+import type { DiffusionParts } from "../../training/index.ts";
+import { type ModelPart, openCheckpoint, openModelPart, readJson, readTokenizer } from "../../weights/index.ts";
+import type { Cli } from "../cli.ts";
+import type { Wanted } from "./recipe.ts";
+
+/**
+ * What a recipe's model is made of: a model that is there, or a described one without weights.
+ *
+ * @throws InputError where something cannot be found, or is damaged
+ */
+export async function partsOf({ recipe, file }: Wanted, env: Cli["env"]): Promise<DiffusionParts> {
+  if (!recipe.model) return fromCheckpoint((await resolveModel(recipe.from, env)).path);
+  const { unet, textEncoder, tokenizer, vae, scheduler, defaults } = recipe.model;
+  const { vocab_size: vocabSize } = clipTextConfig(textEncoder, file);
+  return {
+    unet: { config: unet, configFile: file },
+    textEncoder: { config: textEncoder, configFile: file },
+    tokenizer: await readTokenizer(await tokenizerFolder(tokenizer, env), { vocabSize }),
+    scheduler,
+    ...(vae !== undefined && { vae: await vaeOf(vae, env) }),
+    ...(defaults && { defaults }),
+  };
+}
+
+async function fromCheckpoint(path: string): Promise<DiffusionParts> {
+  const { unet, textEncoder, vae, tokenizer, scheduler, layout } = await openCheckpoint(path);
+  const own = join(path, "inkling.json");
+  const defaults = layout === "folder" && (await isThere(own)) ? await readJson(own) : undefined;
+  return { unet, textEncoder, vae, tokenizer, scheduler, ...(defaults && { defaults }) };
+}
+
+/** A folder of a tokenizer, or that of a model. */
+async function tokenizerFolder(name: string, env: Cli["env"]): Promise<string> {
+  if (await isThere(join(name, "merges.txt"))) return name;
+  return join((await resolveModel(name, env)).path, "tokenizer");
+}
+
+async function vaeOf(name: string, env: Cli["env"]): Promise<ModelPart> {
+  const { path } = await resolveModel(name, env);
+  if (await isThere(join(path, "model_index.json"))) return openModelPart(join(path, "vae"));
+  return openModelPart(path);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

@@ -1,0 +1,72 @@
+import type { EventFile, TrainEvent, TrainStepEvent } from "../../training/index.ts";
+import { type Cli, write } from "../cli.ts";
+import { createCounter } from "../counter.ts";
+import { remark } from "../errors.ts";
+import { jsonLine } from "../json.ts";
+
+export interface TrainReporter {
+  event(event: TrainEvent): Promise<void>;
+  note(line: string): void;
+  /** Leaves the terminal as it was found. May be called more than once. */
+  end(): void;
+}
+
+/** Tells how learning goes: a bar on a terminal, else a line now and then, or JSON; and curves for TensorBoard. */
+export function trainReporter(
+  cli: Cli,
+  log: EventFile,
+  { json = false, quiet = false }: { readonly json?: boolean; readonly quiet?: boolean },
+): TrainReporter {
+  const counter = createCounter(cli, "step", { quiet: quiet || json });
+  const note = (line: string): void => {
+    if (!quiet) counter.note(line);
+  };
+  const skipped = new Set<string>();
+  return {
+    note,
+    async event(event) {
+      if (json) await write(cli.stdout, jsonLine(event));
+      switch (event.type) {
+        case "start": {
+          const from = event.step > 0 ? `, going on after step ${event.step}` : "";
+          return note(`${event.parameters} numbers learn in ${event.steps} steps${from}`);
+        }
+        case "step":
+          await log.scalars(event.step, curvesOf(event));
+          return counter.update(event.step, event.steps, event.secondsLeft, stateOf(event));
+        case "skipped":
+          // Once, not in every epoch.
+          if (!skipped.has(event.key)) remark(cli, `left out: ${event.skipped}`);
+          skipped.add(event.key);
+          return;
+        case "recovered":
+          return counter.note(
+            `step ${event.step} gave numbers that are not finite: going on after step ${event.from} at ${event.rateFactor} of the learning rate`,
+          );
+        case "sample":
+          for (const path of event.paths) note(path);
+          return;
+        case "checkpoint":
+          return note(`${event.folder} saved`);
+        case "saved":
+          counter.end();
+          if (!json) await write(cli.stdout, `${event.folder}\n`);
+      }
+    },
+    end: () => counter.end(),
+  };
+}
+
+function stateOf({ loss, imagesPerSecond }: TrainStepEvent): string {
+  return `loss ${loss.toPrecision(4)}, ${imagesPerSecond.toPrecision(3)} images/s`;
+}
+
+function curvesOf({ loss, norm, learningRate, imagesPerSecond, epoch }: TrainStepEvent): Record<string, number> {
+  return {
+    "train/loss": loss,
+    "train/norm": norm,
+    "train/learning_rate": learningRate,
+    "train/images_per_second": imagesPerSecond,
+    "train/epoch": epoch,
+  };
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { contactSheet, encodePicture, makeFolder, type Picture, type SheetCell, saveBytes } from "../../image/index.ts";
+import type { MachineOptions } from "../../pipelines/opening.ts";
+import type { Cli } from "../cli.ts";
+
+export interface SampleOptions {
+  readonly prompts: readonly string[];
+  /** Each prompt is drawn with this very seed, so that pictures of different steps can be compared. */
+  readonly seed: number;
+  readonly width: number;
+  readonly height: number;
+  readonly machine: MachineOptions;
+  onSheet(step: number, sheet: Picture, png: Uint8Array): Promise<void>;
+}
+
+/** Draws the prompts with the model in a folder and lays them on one sheet, `samples/step-000100.png` beside it. */
+export function sampler({ prompts, seed, width, height, machine, onSheet }: SampleOptions, { engine, signal }: Cli) {
+  return async (step: number, folder: string): Promise<readonly string[]> => {
+    // Weights that change all the time are not worth being prepared.
+    const drawer = await engine.load(folder, { ...machine, prepared: false, signal });
+    const cells: SheetCell[] = [];
+    try {
+      for (const prompt of prompts) {
+        for await (const event of drawer.stream({ prompt, seed, width, height, signal })) {
+          if (event.type === "image") cells.push({ picture: event.image, caption: prompt });
+        }
+      }
+    } catch (error) {
+      // Ctrl-C stops the sheet; what was learnt is saved all the same.
+      if (signal.aborted) return [];
+      throw error;
+    } finally {
+      await drawer.close();
+    }
+    const sheet = await contactSheet(cells);
+    const png = await encodePicture(sheet, "png");
+    await makeFolder(join(folder, "samples"));
+    const path = join(folder, "samples", `step-${String(step).padStart(6, "0")}.png`);
+    await saveBytes(path, png, { overwrite: true });
+    await onSheet(step, sheet, png);
+    return [path];
+  };
+}

@@ -1,0 +1,19 @@
+/** The least and the greatest of every number that a person may set. The command line refuses by the same table. */
+export const trainLimits = {
+  steps: [1, 100_000_000],
+  batch: [1, 65_536],
+  accumulate: [1, 65_536],
+  /** Pixels of a side. */
+  side: [1, 4096],
+  learningRate: [0, 1000],
+  warmUp: [0, 100_000_000],
+  weightDecay: [0, 1],
+  maxNorm: [0, 1e9],
+  ema: [0, 1],
+  captionDropout: [0, 1],
+  snrGamma: [0, 1e6],
+  /** Steps between two checkpoints, or two sheets of samples. */
+  every: [1, 100_000_000],
+  keep: [1, 10_000],
+  seed: [0, Number.MAX_SAFE_INTEGER],
+} as const satisfies Record<string, readonly [number, number]>;

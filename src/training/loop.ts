@@ -1,0 +1,126 @@
+import type { Runtime } from "../runtime/index.ts";
+import { InputError, sizeOf } from "../tensor/index.ts";
+import type { Dataset, Skipped } from "./data/dataset.ts";
+import type { TrainEvent } from "./events.ts";
+import { whereItFits } from "./fitting-batch.ts";
+import type { ParameterShapes } from "./initial-weights.ts";
+import { learningRateAt } from "./learning-rate.ts";
+import type { Lesson } from "./lesson.ts";
+import { openRun, type Run } from "./run.ts";
+import type { TrainSettings } from "./settings.ts";
+import type { Batch } from "./trainer.ts";
+
+/** How often a run goes back before it gives up. */
+const RECOVERIES = 3;
+
+/**
+ * Teaches a lesson: batch after batch of the data, a step of AdamW after each, checkpoints now and then, and in the end the
+ * model (the moving average of its weights) in `folder`. Whatever is random follows from the seed, and a run that goes on
+ * from a checkpoint takes the very steps that it would have taken: bit for bit on the cpu with as many threads.
+ *
+ * @throws InputError where memory does not suffice, saying which batch fits; where loss or weights are not finite for the
+ *   fourth time; where nothing in the data can be used; where the checkpoint belongs to another model
+ */
+export async function* train(
+  lesson: Lesson,
+  data: Dataset,
+  runtime: Runtime,
+  settings: TrainSettings,
+): AsyncGenerator<TrainEvent, void, void> {
+  const { steps, batch, accumulate = 1, signal, folder, samples } = settings;
+  const loss = lesson.loss(batch);
+  const shapes: ParameterShapes = new Map([...loss.parameters].map(([name, { shape }]) => [name, shape as number[]]));
+  const skipped: Skipped[] = [];
+  const open = (from: string | undefined, changes?: Pick<Run, "rateFactor" | "recoveries">): Promise<Run> =>
+    openRun(data, runtime, {
+      loss,
+      shapes,
+      initial: lesson.initial,
+      settings,
+      from,
+      changes,
+      onSkip: (what) => skipped.push(what),
+    });
+
+  let good = settings.resume;
+  let run = await open(good);
+  const pace = createPace();
+  try {
+    const begun = run.trainer.steps;
+    if (begun >= steps) throw new InputError(`${good} has taken ${begun} steps already: ask for more than those.`);
+    yield { type: "start", step: begun, steps, parameters: [...shapes.values()].reduce((n, s) => n + sizeOf(s), 0) };
+
+    while (run.trainer.steps < steps && !signal?.aborted) {
+      const batches: Batch[] = [];
+      for (let i = 0; i < accumulate; i++) batches.push(await lesson.batch(await run.take(batch), run.random));
+      for (const what of skipped.splice(0)) yield { type: "skipped", ...what };
+      const learningRate = learningRateAt(run.trainer.steps, settings) * run.rateFactor;
+      const step = run.trainer.steps + 1;
+      const { taken, loss, norm } = await whereItFits(run.trainer.step(batches, learningRate), lesson, batch, runtime);
+      const due = taken && (step % settings.saveEvery === 0 || step === steps);
+      const saved = due ? await run.save() : undefined;
+      if (!taken || (due && !saved)) {
+        if (run.recoveries === RECOVERIES) throw givenUp(step, good);
+        const changes = { rateFactor: run.rateFactor / 2, recoveries: run.recoveries + 1 };
+        await run.close();
+        run = await open(good, changes);
+        yield { type: "recovered", step, from: run.trainer.steps, rateFactor: run.rateFactor };
+        pace.rest();
+        continue;
+      }
+      const seconds = pace.tick();
+      const [imagesPerSecond, secondsLeft] = [(batch * accumulate) / seconds, (steps - step) * seconds];
+      const epoch = run.position / data.length;
+      yield { type: "step", step, steps, loss, norm, learningRate, imagesPerSecond, secondsLeft, epoch };
+      if (saved) {
+        good = saved;
+        yield { type: "checkpoint", step, folder: saved };
+      }
+      if (samples && step % samples.every === 0 && !signal?.aborted) {
+        await lesson.write(folder, await run.trainer.read("ema"));
+        yield { type: "sample", step, paths: await samples.draw(step, folder) };
+        pace.rest();
+      }
+    }
+
+    const step = run.trainer.steps;
+    if (signal?.aborted && step > begun && step % settings.saveEvery !== 0 && step !== steps) {
+      const saved = await run.save();
+      if (!saved) return;
+      yield { type: "checkpoint", step, folder: saved };
+    }
+    await lesson.write(folder, await run.trainer.read("ema"));
+    yield { type: "saved", step, folder };
+  } finally {
+    await run.close();
+  }
+}
+
+function givenUp(step: number, good: string | undefined): InputError {
+  const state = good ? `The last good state is ${good}.` : "There was no checkpoint to go back to but the beginning.";
+  return new InputError(
+    `The loss was not finite in step ${step}, after ${RECOVERIES} times of going back at half the rate. ${state} ` +
+      "Try a much lower learning rate (--lr), or look for broken pictures in the data.",
+  );
+}
+
+/** Steps over which their time is averaged. */
+const PACE = 20;
+
+/** Seconds of a step, as the last ones took; what comes between steps is left out. */
+function createPace() {
+  let last = performance.now();
+  const latest: number[] = [];
+  return {
+    tick(): number {
+      const now = performance.now();
+      latest.push((now - last) / 1000);
+      if (latest.length > PACE) latest.shift();
+      last = now;
+      return latest.reduce((a, b) => a + b, 0) / latest.length;
+    },
+    rest(): void {
+      last = performance.now();
+    },
+  };
+}

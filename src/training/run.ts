@@ -1,0 +1,77 @@
+import type { Graph } from "../graph/index.ts";
+import type { Runtime } from "../runtime/index.ts";
+import { CpuGenerator, seedSequence } from "../tensor/index.ts";
+import { type Progress, readCheckpoint, readStates, saveCheckpoint } from "./checkpoint.ts";
+import type { Dataset, Example, Skipped } from "./data/dataset.ts";
+import { walk } from "./data/walk.ts";
+import type { ParameterShapes } from "./initial-weights.ts";
+import type { TrainSettings } from "./settings.ts";
+import { createTrainer, type Trainer } from "./trainer.ts";
+
+/** A trainer, and where it stands in the data and among random numbers. */
+export interface Run extends Pick<Progress, "rateFactor" | "recoveries"> {
+  readonly trainer: Trainer;
+  readonly random: CpuGenerator;
+  /** Places of the data that were passed. */
+  readonly position: number;
+  /** The next examples. */
+  take(count: number): Promise<Example[]>;
+  /** Saves a checkpoint and returns its path; undefined where a weight is not finite, which is no state to go back to. */
+  save(): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly loss: Graph;
+  readonly shapes: ParameterShapes;
+  readonly initial: (name: string) => Float32Array;
+  readonly settings: TrainSettings;
+  /** The checkpoint to go on from. Default: none, it begins. */
+  readonly from?: string;
+  /** What is other than the checkpoint, or a beginning, says. */
+  readonly changes?: Pick<Progress, "rateFactor" | "recoveries">;
+  readonly onSkip: (what: Skipped) => void;
+}
+
+/** @throws InputError where the checkpoint is damaged or belongs to another model */
+export async function openRun(data: Dataset, runtime: Runtime, options: RunOptions): Promise<Run> {
+  const { loss, shapes, initial, settings, from, changes, onSkip } = options;
+  const { seed, folder, keep, optimizer } = settings;
+  const known = from === undefined ? undefined : await readCheckpoint(from);
+  const values = known && (await readStates(known.folder, shapes));
+  const start = known && values && { steps: known.progress.step, values };
+  const { rateFactor = 1, recoveries = 0 } = { ...known?.progress, ...changes };
+
+  const random = new CpuGenerator(seedSequence(BigInt(seed), [NOISE], 4, 1)[0]!);
+  if (known) random.state = known.progress.random;
+  let position = known?.progress.position ?? 0;
+  const stops = walk(data, { seed, position, onSkip });
+  const trainer = await createTrainer(loss, initial, runtime, { ...optimizer, start });
+
+  return {
+    trainer,
+    random,
+    rateFactor,
+    recoveries,
+    get position() {
+      return position;
+    },
+    async take(count) {
+      const examples: Example[] = [];
+      while (examples.length < count) {
+        const { value } = await stops.next();
+        examples.push(value.example);
+        position = value.position;
+      }
+      return examples;
+    },
+    async save() {
+      const progress = { step: trainer.steps, position, random: random.state, rateFactor, recoveries };
+      return saveCheckpoint(folder, trainer, { shapes, progress, settings: settings.record ?? {}, keep });
+    },
+    close: () => trainer.close(),
+  };
+}
+
+/** Tells the seeds of one run apart. */
+const NOISE = 3;

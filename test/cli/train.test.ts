@@ -1,0 +1,181 @@
+/** `inkling train diffusion` as a process: what it writes can be drawn from. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { beforeEach, describe, expect, it } from "vitest";
+import { decodePicture, encodePicture } from "../../src/image/index.ts";
+import { shapes } from "../../src/training/index.ts";
+import { expectOneMessage, model, run, start, workingFolder } from "../support/binary.ts";
+
+const work = workingFolder();
+
+/** A model of pixels that is as small as can be, from fresh weights. */
+const recipe = {
+  model: {
+    unet: {
+      in_channels: 3,
+      out_channels: 3,
+      sample_size: 16,
+      block_out_channels: [8, 16],
+      layers_per_block: 1,
+      down_block_types: ["DownBlock2D", "CrossAttnDownBlock2D"],
+      up_block_types: ["CrossAttnUpBlock2D", "UpBlock2D"],
+      attention_head_dim: [1, 2],
+      cross_attention_dim: 16,
+      norm_num_groups: 4,
+    },
+    textEncoder: {
+      vocab_size: 8192,
+      hidden_size: 16,
+      intermediate_size: 32,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      max_position_embeddings: 77,
+    },
+    tokenizer: "inkdrop-256",
+    scheduler: {
+      beta_schedule: "scaled_linear",
+      beta_start: 0.00085,
+      beta_end: 0.012,
+      prediction_type: "v_prediction",
+    },
+    defaults: { steps: 2, guidance: 2, sampler: "Euler", sizes: [16] },
+  },
+  data: { shapes: { count: 100 } },
+  steps: 4,
+  batch: 2,
+  learningRate: 0.01,
+  ema: 0.5,
+  seed: 3,
+};
+const fromRecipe = ["train", "diffusion", "--config", "recipe.json"];
+const UNET = "unet/diffusion_pytorch_model.safetensors";
+
+beforeEach(() => writeFileSync(work.path("recipe.json"), JSON.stringify(recipe)));
+
+/** A folder of two pictures with captions, and of one file that is none. */
+async function pictures(): Promise<string> {
+  const data = shapes({ count: 2, size: 40 });
+  mkdirSync(work.path("pictures"));
+  for (const i of [0, 1]) {
+    const { picture, caption } = (await data.at(i)) as Extract<
+      Awaited<ReturnType<typeof data.at>>,
+      { caption: string }
+    >;
+    writeFileSync(work.path("pictures", `${i}.png`), await encodePicture(picture, "png"));
+    writeFileSync(work.path("pictures", `${i}.txt`), caption);
+  }
+  writeFileSync(work.path("pictures", "broken.png"), "not a picture");
+  writeFileSync(work.path("pictures", "broken.txt"), "nothing");
+  return "pictures";
+}
+
+async function draw(folder: string, ...more: string[]): Promise<Buffer> {
+  const done = await run(["a red circle", "--model", `./${folder}`, "--seed", "1", "-o", "-", "-q", ...more], work);
+  expect(done.code, done.stderr).toBe(0);
+  return done.bytes;
+}
+
+describe("train diffusion", () => {
+  it("goes on from a checkpoint with a folder of pictures, the bad ones named and left out", async () => {
+    const data = await pictures();
+    const args = [
+      "train",
+      "diffusion",
+      "--from",
+      model,
+      "--data",
+      data,
+      "--size",
+      "32",
+      "--steps",
+      "3",
+      "--batch",
+      "2",
+    ];
+    const done = await run([...args, "--out", "mine", "--seed", "1", "--lr", "0.01", "--train-text-encoder"], work);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toBe(`${work.path("mine")}\n`);
+    expect(done.said.filter((line) => line.includes("left out"))).toHaveLength(1);
+    expect(done.stderr).toMatch(/left out: .*broken\.png/);
+    const before = readFileSync(`${model}/${UNET}`);
+    expect(readFileSync(work.path("mine", UNET)).equals(before)).toBe(false);
+    const small = ["--size", "64", "--steps", "2"];
+    const drawn = await decodePicture(await draw("mine", ...small), "drawn", "white");
+    expect([drawn.width, drawn.height]).toEqual([64, 64]);
+    expect(work.files("mine", "logs")).toHaveLength(1);
+
+    const text = "text_encoder/model.safetensors";
+    const alone = await run([...args, "--out", "alone", "--seed", "1", "--lr", "0.01", "-q"], work);
+    expect(alone.code, alone.stderr).toBe(0);
+    // The frozen text encoder is the checkpoint's own.
+    expect(readFileSync(work.path("mine", text)).equals(readFileSync(work.path("alone", text)))).toBe(false);
+    await draw("alone", ...small);
+  });
+
+  it("begins with fresh weights from a recipe, draws samples on its way, and gives the same model from the same seed", async () => {
+    const samples = ["--samples-every", "2", "--sample", "a red circle", "--sample", "a blue star"];
+    const first = await run([...fromRecipe, "--out", "a", "--json", ...samples], work);
+    expect(first.code, first.stderr).toBe(0);
+    const events = first.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string; step: number });
+    const told = ["start", "step", "step", "sample", "step", "step", "checkpoint", "sample", "saved"];
+    expect(events.map(({ type }) => type)).toEqual(told);
+    expect(work.files("a", "samples")).toEqual(["step-000002.png", "step-000004.png"]);
+    const second = await run([...fromRecipe, "--out", "b", "--quiet"], work);
+    expect([second.code, second.stderr]).toEqual([0, ""]);
+    expect(readFileSync(work.path("a", UNET)).equals(readFileSync(work.path("b", UNET)))).toBe(true);
+    const drawn = await decodePicture(await draw("a"), "drawn", "white");
+    expect([drawn.width, drawn.height]).toEqual([16, 16]);
+  });
+
+  it("saves and stops at Ctrl-C, and goes on to the very model that it would have come to", async () => {
+    const running = start([...fromRecipe, "--out", "a", "--steps", "400", "--json", "--threads", "1"], work);
+    await running.until('"step":3,');
+    running.interrupt();
+    const done = await running.finished;
+    expect(done.code, done.stderr).toBe(130);
+    expect(done.said.at(-1)).toBe("inkling: interrupted");
+    const [checkpoint] = work.files("a").filter((name) => name.startsWith("checkpoint-"));
+    const step = Number(checkpoint!.split("-")[1]);
+    await draw("a");
+
+    const more = ["--steps", `${step + 3}`, "--quiet", "--threads", "1"];
+    const rest = await run(["train", "diffusion", "--resume", "--out", "a", ...more], work);
+    expect([rest.code, rest.stderr]).toEqual([0, ""]);
+    const straight = await run([...fromRecipe, "--out", "b", ...more], work);
+    expect([straight.code, straight.stderr]).toEqual([0, ""]);
+    expect(readFileSync(work.path("a", UNET)).equals(readFileSync(work.path("b", UNET)))).toBe(true);
+  });
+
+  it.each([
+    [[], 2, "add --out"],
+    [["--out", "a"], 2, "add --data"],
+    [["--out", "a", "--data", "pictures"], 2, "add --steps"],
+    [["--out", "a", "--data", "pictures", "--steps", "1"], 2, "add --from"],
+    [["--out", "a", "--data", "pictures", "--steps", "1", "--from", "inkdrop-256"], 1, "pictures"],
+    [["--config", "none.json", "--out", "a"], 1, "none.json"],
+    [["--config", "recipe.json", "--from", "inkdrop-256", "--out", "a"], 2, "two models"],
+    [["--config", "recipe.json", "--out", "a", "--resume"], 1, "holds no checkpoint"],
+    [["--config", "recipe.json", "--out", "."], 1, "is not empty"],
+    [["--config", "wrong.json", "--out", "a"], 1, 'there is no key "stepz"'],
+    [["--config", "recipe.json", "--out", "a", "--data", "shapes", "--size", "8192"], 2, "4096"],
+  ] as const)("%j is refused before anything starts", async (args, code, words) => {
+    writeFileSync(work.path("wrong.json"), JSON.stringify({ ...recipe, stepz: 1 }));
+    const done = await run(["train", "diffusion", ...args], work);
+    expect(done.code, done.stderr).toBe(code);
+    expectOneMessage(done, words);
+    expect(work.files()).toEqual(["recipe.json", "wrong.json"]);
+  });
+
+  it("does not take another run for the one that it goes on with", async () => {
+    expect((await run([...fromRecipe, "--out", "a", "-q"], work)).code).toBe(0);
+    const goOn = ["train", "diffusion", "--out", "a", "--resume", "--steps", "6"];
+    const other = await run([...goOn, "--batch", "3"], work);
+    expect(other.code).toBe(2);
+    expectOneMessage(other, "was begun with batch 2, not 3");
+    const again = await run([...fromRecipe, "--out", "a"], work);
+    expect(again.code).toBe(1);
+    expectOneMessage(again, "holds a run already, with 4 steps: --resume");
+  });
+});
