@@ -25,6 +25,8 @@ const schema = z
     /** Width of the words that it looks at. */
     cross_attention_dim: leveled(count).default(1280),
     use_linear_projection: z.boolean().default(false),
+    /** Attention's scores are too large for 16-bit floats. */
+    upcast_attention: z.boolean().nullish(),
     norm_num_groups: count.default(32),
     norm_eps: z.number().positive().default(1e-5),
     transformer_layers_per_block: leveled(count.max(100)).default(1),

@@ -12,6 +12,8 @@ const schema = z
     /** Latents are multiplied by it on their way to the U-Net. */
     scaling_factor: z.number().positive().default(0.18215),
     shift_factor: only(0),
+    /** Its numbers are too large for 16-bit floats. */
+    force_upcast: z.boolean().nullish(),
     latents_mean: absent,
     latents_std: absent,
     use_quant_conv: z.boolean().nullish(),

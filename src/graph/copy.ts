@@ -20,7 +20,7 @@ export function copyInto(into: Graph, from: Graph, options: CopyOptions = {}): R
     shape.map((dim) => (typeof dim === "string" ? (dims[dim] ?? dim) : dim));
   const {
     input = (value) => into.input(value.name, value.dtype, shapeOf(value)),
-    parameter = (name, value) => into.scope(prefix, () => into.parameter(name, value.shape as number[])),
+    parameter = (name, value) => into.scope(prefix, () => into.parameter(name, value.shape as number[], value.dtype)),
     node: rewrite = () => undefined,
   } = options;
   const moved = new Map<Value, Value>();

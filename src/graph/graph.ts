@@ -78,7 +78,7 @@ export class Graph {
   }
 
   /** The weight called `name` under the current path; asked for twice, it is the same value and must be the same shape. */
-  parameter(name: string, shape: readonly number[]): Value {
+  parameter(name: string, shape: readonly number[], dtype: DType = "float32"): Value {
     const path = this.#path.length ? `${this.path}.${name}` : name;
     const known = this.parameters.get(path);
     if (known) {
@@ -89,7 +89,7 @@ export class Graph {
       }
       return known;
     }
-    const value = this.#value(path, { dtype: "float32", shape });
+    const value = this.#value(path, { dtype, shape });
     this.parameters.set(path, value);
     return value;
   }

@@ -1,12 +1,14 @@
 export * from "./copy.ts";
 export * from "./cut.ts";
 export * from "./eight-bit.ts";
+export * from "./float16.ts";
 export * from "./graph.ts";
 export * from "./lower.ts";
 export { type AloneOptions, convolutionAlone, INPUT } from "./lowerings/alone.ts";
+export { type AttentionKind, attentionKinds, nameOfKind } from "./lowerings/attention-kind.ts";
 export { channelsLast } from "./lowerings/channels-last.ts";
 export * from "./lowerings/convolutions.ts";
-export { lowerFor, lowerings } from "./lowerings/index.ts";
+export { type LoweringOptions, lowerFor, lowerings } from "./lowerings/index.ts";
 export * from "./lowerings/plan.ts";
 export * from "./onnx.ts";
 export * from "./ops/index.ts";

@@ -10,6 +10,8 @@ export interface Autoencoder {
   /** Latents on their way to the U-Net are multiplied by this. */
   readonly factor: number;
   readonly channels: number;
+  /** Its numbers are too large for 16-bit floats. */
+  readonly exact: boolean;
   /** "image" [B, 3, H, W] in −1…1 → "mean" and "logvar" (see `vaeEncoder`), or "latents" alone (see `taesdEncoder`). */
   encoder(size: LatentShape): Graph;
   /** "latents" → "image" [B, 3, H, W]. */
@@ -24,6 +26,7 @@ export function autoencoder(json: Readonly<Record<string, unknown>>, file?: stri
       scale: 2 ** (config.num_decoder_blocks.length - 1),
       factor: config.scaling_factor,
       channels: config.latent_channels,
+      exact: false,
       encoder: (size) => taesdEncoder(config, size),
       decoder: (size) => taesdDecoder(config, size),
     };
@@ -33,6 +36,7 @@ export function autoencoder(json: Readonly<Record<string, unknown>>, file?: stri
     scale: 2 ** (config.block_out_channels.length - 1),
     factor: config.scaling_factor,
     channels: config.latent_channels,
+    exact: config.force_upcast ?? false,
     encoder: (size) => vaeEncoder(config, size),
     decoder: (size) => vaeDecoder(config, size),
   };

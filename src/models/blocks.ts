@@ -7,6 +7,7 @@ import {
   attention,
   concat,
   gelu,
+  inFloat32,
   mul,
   padImage,
   reshape,
@@ -51,16 +52,19 @@ export interface AttentionLayer {
   readonly heads: number;
   /** Whether the query, key and value projections have a bias. */
   readonly bias?: boolean;
+  /** Its scores are too large for 16-bit floats. */
+  readonly upcast?: boolean;
 }
 
 /** Attention with its projections: x [B, T, C] looks at `context` [B, S, D], at itself when there is none. */
-export function attentionLayer(x: Value, context: Value | undefined, { heads, bias = false }: AttentionLayer): Value {
+export function attentionLayer(x: Value, context: Value | undefined, options: AttentionLayer): Value {
+  const { heads, bias = false, upcast = false } = options;
   const channels = x.shape[2] as number;
   const seen = context ?? x;
   const q = linear("to_q", x, channels, { bias });
   const k = linear("to_k", seen, channels, { bias });
   const v = linear("to_v", seen, channels, { bias });
-  return linear("to_out.0", attention(q, k, v, { heads }), channels);
+  return linear("to_out.0", attention(upcast ? inFloat32(q) : q, k, v, { heads }), channels);
 }
 
 /** The gated feed-forward network GEGLU (Shazeer 2020), four times as wide inside: [B, T, C] → [B, T, C]. */
@@ -74,14 +78,14 @@ export function feedForward(x: Value): Value {
  * BasicTransformerBlock: attention over places, attention to words, feed-forward, each on a residual stream. With `merging`
  * attention over places sees fewer of them.
  */
-export function transformerBlock(x: Value, words: Value, heads: number, merging?: MergedPicture): Value {
+export function transformerBlock(x: Value, words: Value, look: AttentionLayer, merging?: MergedPicture): Value {
   const g = x.graph;
   const norm1 = layerNorm("norm1", x);
-  const { merge, unmerge } = merging ? tokenMerging(x, merging) : { merge: same, unmerge: same };
-  let h = add(unmerge(g.scope("attn1", () => attentionLayer(merge(norm1), undefined, { heads }))), x);
+  const { merge, unmerge } = merging ? tokenMerging(inFloat32(x), merging) : { merge: same, unmerge: same };
+  let h = add(unmerge(g.scope("attn1", () => attentionLayer(merge(norm1), undefined, look))), x);
   const norm2 = layerNorm("norm2", h);
   h = add(
-    g.scope("attn2", () => attentionLayer(norm2, words, { heads })),
+    g.scope("attn2", () => attentionLayer(norm2, words, look)),
     h,
   );
   const norm3 = layerNorm("norm3", h);
@@ -95,8 +99,7 @@ function same(x: Value): Value {
   return x;
 }
 
-export interface SpatialTransformer {
-  readonly heads: number;
+export interface SpatialTransformer extends Pick<AttentionLayer, "heads" | "upcast"> {
   readonly norm: Norm;
   /** Project in and out with matrices (SD 2) instead of 1×1 convolutions (SD 1): the same numbers in other shapes. */
   readonly linearProjection: boolean;
@@ -107,7 +110,7 @@ export interface SpatialTransformer {
 
 /** Transformer2DModel (Rombach et al. 2022, §3.3): x [B, C, H, W], words [B, S, D] → [B, C, H, W]. */
 export function spatialTransformer(x: Value, words: Value, options: SpatialTransformer): Value {
-  const { heads, norm, linearProjection, layers = 1, merged = 0 } = options;
+  const { heads, upcast, norm, linearProjection, layers = 1, merged = 0 } = options;
   const [, channels, height, width] = x.shape as [unknown, number, number, number];
   const merging = merged > 0 ? { height, width, share: merged } : undefined;
   let h = groupNorm("norm", x, norm);
@@ -115,7 +118,7 @@ export function spatialTransformer(x: Value, words: Value, options: SpatialTrans
     ? linear("proj_in", toSequence(h), channels)
     : toSequence(conv2d("proj_in", h, channels, { kernel: 1 }));
   for (let i = 0; i < layers; i++)
-    h = x.graph.scope(`transformer_blocks.${i}`, () => transformerBlock(h, words, heads, merging));
+    h = x.graph.scope(`transformer_blocks.${i}`, () => transformerBlock(h, words, { heads, upcast }, merging));
   h = linearProjection
     ? toPicture(linear("proj_out", h, channels), height, width)
     : conv2d("proj_out", toPicture(h, height, width), channels, { kernel: 1 });

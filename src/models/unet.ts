@@ -46,6 +46,7 @@ export function unetWithJoins(
   const transformer = (x: Value, level: number): Value =>
     spatialTransformer(x, words, {
       heads: config.heads[level]!,
+      upcast: config.upcast_attention ?? false,
       norm: { groups: config.norm_num_groups, epsilon: 1e-6 },
       linearProjection: config.use_linear_projection,
       layers: config.transformer_layers_per_block[level]!,

@@ -79,7 +79,8 @@ export async function openGpt2(
   const sessions = createSessions(runtime, { onNote, findNonFinite });
   const exact = () => gpt2(config, { prefixed, logits: "last" });
   const build = weights === "8bit" ? () => inEightBits(exact()) : exact;
-  const network: Network = { name: "GPT-2", variant: "", part, build };
+  const handed = cacheNames(config).flat();
+  const network: Network = { name: "GPT-2", variant: "", part, build: () => ({ graph: build(), handed }) };
   await sessions.open(network, signal);
   return {
     name,
@@ -144,8 +145,7 @@ function createReader(
         ...(prefix && { prefix: seen === 0 ? prefix : nothing(batch, 0, channels) }),
         ...Object.fromEntries(past),
       };
-      const present = names.map(([, name]) => name);
-      const { outputs, kept } = await sessions.runKeeping(network, present, feeds, signal);
+      const { outputs, kept } = await sessions.runKeeping(network, feeds, signal);
       forget();
       cache = kept;
       seen = total;

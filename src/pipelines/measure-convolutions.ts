@@ -132,11 +132,11 @@ async function makeNumbers(runtime: Runtime, count: number): Promise<KeptTensor>
   const graph = new Graph("numbers");
   const rows = graph.input("rows", "float32", [count / short, 1]);
   graph.output("numbers", reshape(add(rows, graph.input("columns", "float32", [1, short])), [count]));
-  const session = await runtime.createSession(toOnnx(graph, weightsOf(new Map())));
+  const session = await runtime.createSession(toOnnx(graph, weightsOf(new Map())), { keep: ["numbers"] });
   const random = new CpuGenerator(0);
   const of = (shape: number[]) => float32(shape, random.randn(shape));
   const feeds = { rows: of([count / short, 1]), columns: of([1, short]) };
-  const { kept } = await session.runKeeping(["numbers"], feeds);
+  const { kept } = await session.runKeeping(feeds);
   await session.release();
   return kept["numbers"]!;
 }
@@ -156,9 +156,9 @@ async function measure(one: Case, { runtime, numbers, profile, signal }: Bench):
   // The runtime optimises large networks in another way than small ones: as a part of its own is how this one counts.
   const weightBytes = [...graph.parameters.values()].reduce((bytes, value) => bytes + byteLength(value), 0);
   const model = { ...toOnnx(alone, weightsOf(part.weights)), weightBytes };
-  const session = await runtime.createSession(model, { signal });
+  const session = await runtime.createSession(model, { signal, keep: ["y"] });
   for (let run = 0; run <= runsOf(about, form); run++) {
-    const { kept } = await session.runKeeping(["y"], { numbers }, { signal });
+    const { kept } = await session.runKeeping({ numbers }, { signal });
     kept["y"]!.dispose();
   }
   await session.release();

@@ -16,7 +16,7 @@ import { float32, type Tensor } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
 import type { Checkpoint, ModelPart } from "../weights/index.ts";
 import { createNoisePredictor, type NoisePredictor, type UnetNetworks } from "./noise-predictor.ts";
-import { type BuiltGraph, createSessions, type Network, type SessionsOptions } from "./sessions.ts";
+import { allFinite, type BuiltGraph, createSessions, type Network, type SessionsOptions } from "./sessions.ts";
 import { decodeInTiles } from "./tiles.ts";
 
 /** Places of the latent. */
@@ -94,8 +94,8 @@ export function createNetworks(
   runtime: Runtime,
   options: SessionsOptions = {},
 ): Networks {
-  const sessions = createSessions(runtime, { ...options, advice: ADVICE });
-  const { open, run, finite } = sessions;
+  const sessions = createSessions(runtime, { precision: "auto", ...options, advice: ADVICE });
+  const { open, run, finite, precisionOf } = sessions;
   const { textEncoder, unet: unetPart, vae } = checkpoint;
   const { maxLength: tokens } = readTokenizerConfig(checkpoint.tokenizer);
   const text = (skip: number, adapters: Adapters): Network => ({
@@ -131,7 +131,10 @@ export function createNetworks(
         part: unetPart,
         build: () => {
           const changes = adapters.map(({ name, unet: layers }) => ({ name, layers }));
-          return { ...adapted(parts()[part]!, changes), whole: parts().whole };
+          const { whole, [part]: graph } = parts();
+          const own = new Set([...whole.inputs.map(({ name }) => name), ...whole.outputs.keys()]);
+          const names = [...graph!.inputs.map(({ name }) => name), ...graph!.outputs.keys()];
+          return { ...adapted(graph!, changes), whole, handed: names.filter((name) => !own.has(name)) };
         },
       });
       return {
@@ -142,16 +145,30 @@ export function createNetworks(
         shallow: cut("U-Net's shallow part", "shallow", variant),
       };
     };
+  const vaeOf = () => autoencoderOf(vae);
+  /** Published ones that run over in 16 bits say so; others are found out. */
+  let exactVae = vaeOf().exact;
   const half = (name: string, size: LatentSize, build: () => Graph): Network => ({
     name,
-    variant: nameOf(size),
+    variant: exactVae ? `${nameOf(size)}, exact` : nameOf(size),
     part: vae,
     partial: true,
     batch: 1,
+    exact: exactVae,
     build,
   });
-  const decoded = { name: "VAE", part: vae };
-  const vaeOf = () => autoencoderOf(vae);
+  /** What the VAE computes: where it runs over in 16 bits, once more in 32, as from then on. */
+  const throughVae = async <T extends { readonly found: Tensor<"float32"> }>(compute: () => Promise<T>): Promise<T> => {
+    let result = await compute();
+    const isNarrow = (await precisionOf({ exact: exactVae })) === "float16";
+    if (isNarrow && !(await allFinite(result.found))) {
+      options.onNote?.("The VAE's numbers are too large for 16-bit floats: it is computed in float32.");
+      exactVae = true;
+      result = await compute();
+    }
+    await finite(result.found, { name: "VAE", part: vae });
+    return result;
+  };
   const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => vaeOf().encoder(size));
   const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => vaeOf().decoder(size));
 
@@ -173,16 +190,21 @@ export function createNetworks(
         latents.shape,
         latents.data.map((x) => x / factor),
       );
-      const image = tiled ? await decodeInTiles(scaled, decodeWhole) : await decodeWhole(scaled);
-      return finite(image, decoded);
+      const decodeAll = async () => ({
+        found: await (tiled ? decodeInTiles(scaled, decodeWhole) : decodeWhole(scaled)),
+      });
+      return (await throughVae(decodeAll)).found;
     },
     async encode(pixels, signal) {
       const { scale, factor } = vaeOf();
       const { height, width } = sizeOfLast(pixels);
       const size = { height: height / scale, width: width / scale };
-      const { mean, logvar, latents } = await run(encoderFor(size), { image: pixels }, signal);
-      const deviation = (logvar as Tensor<"float32"> | undefined)?.data.map((v) => Math.exp(v / 2));
-      return { mean: await finite(mean ?? latents, decoded), deviation, factor };
+      const { found, logvar } = await throughVae(async () => {
+        const { mean, logvar, latents } = await run(encoderFor(size), { image: pixels }, signal);
+        return { found: (mean ?? latents) as Tensor<"float32">, logvar: logvar as Tensor<"float32"> | undefined };
+      });
+      const deviation = logvar?.data.map((v) => Math.exp(v / 2));
+      return { mean: found, deviation, factor };
     },
     async prepare(size, { skip, tiled, branch, merged, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.

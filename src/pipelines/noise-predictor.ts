@@ -82,7 +82,7 @@ export function createNoisePredictor(
     const [, ...shape] = words[0]!.shape;
     const embeddings = float32([words.length, ...shape], joined(Float32Array, ...words.map(({ data }) => data)));
     const feeds = { encoder_hidden_states: embeddings, ...scales };
-    return (await runKeeping(networks.words, [...networks.parts().words.outputs.keys()], feeds, signal)).kept;
+    return (await runKeeping(networks.words, feeds, signal)).kept;
   }
 
   /** Those whose deep features serve: they were told in this round, and these words among them. */
@@ -103,7 +103,7 @@ export function createNoisePredictor(
 
   async function runWhole(told: Known, feeds: Feeds, round: number | undefined, networks: Unet, signal?: AbortSignal) {
     if (round === undefined) return run(networks.rest, feeds, signal);
-    const { outputs, kept } = await runKeeping(networks.rest, ["deep"], feeds, signal);
+    const { outputs, kept } = await runKeeping(networks.rest, feeds, signal);
     release(told.deep?.kept);
     told.deep = { round, kept };
     return outputs;

@@ -1,4 +1,14 @@
-import { type Graph, lowerFor, type PlanOptions, toOnnx, weightsOf } from "../graph/index.ts";
+import {
+  type AttentionKind,
+  attentionKinds,
+  type Graph,
+  inFloat16,
+  lowerFor,
+  nameOfKind,
+  type PlanOptions,
+  toOnnx,
+  weightsOf,
+} from "../graph/index.ts";
 import type { Feeds, Runtime, Session } from "../runtime/index.ts";
 import { InputError, inTurns, nextTurn, type StoredTensor, type Tensor, untilAborted } from "../tensor/index.ts";
 // Not from the room's index: this file also runs in a page, which reads no files.
@@ -17,6 +27,8 @@ export interface Network {
   readonly brief?: boolean;
   /** How many it mostly computes at once. Default: 2, a prompt and its negative. */
   readonly batch?: number;
+  /** Its numbers are too large for 16 bits. */
+  readonly exact?: boolean;
   build(): Graph | BuiltGraph;
 }
 
@@ -26,6 +38,8 @@ export interface BuiltGraph {
   readonly stored?: ReadonlyMap<string, StoredTensor>;
   /** What the graph was cut from: all that the network's files have to hold. Default: the graph. */
   readonly whole?: Graph;
+  /** Inputs and outputs that stay with the runtime on their way between networks. Default: none. */
+  readonly handed?: readonly string[];
 }
 
 export interface SessionsOptions {
@@ -35,25 +49,32 @@ export interface SessionsOptions {
   readonly findNonFinite?: (weights: WeightStore) => Promise<NonFinite | undefined>;
   /** How convolutions are computed on the CPU. Default: as seems fastest. */
   readonly convolutions?: Pick<PlanOptions, "form" | "extraBytes" | "measured">;
+  /** What networks are computed in; "auto" takes float16 where the device has it. Default: float32. */
+  readonly precision?: Precision | "auto";
   /** What to try where the weights are in order and the numbers are not. */
   readonly advice?: string;
 }
+
+/** What is computed in: all that graphs hold, or half of it on a graphics device that can. */
+export const precisions = ["float32", "float16"] as const;
+export type Precision = (typeof precisions)[number];
 
 /** Bytes of weights from which on a network that is asked briefly makes room for those that compute for long. */
 const LARGE = 2 ** 29;
 
 /** Networks on a runtime. A session is made when its network is first asked, and kept for the next time. */
 export interface Sessions {
+  /**
+   * What a network is computed in.
+   *
+   * @throws InputError where float16 was asked for and the device has none
+   */
+  precisionOf(network: Pick<Network, "exact">): Promise<Precision>;
   /** Loads a network ahead. */
   open(network: Network, signal?: AbortSignal): Promise<void>;
   run(network: Network, feeds: Feeds, signal?: AbortSignal): Promise<Record<string, Tensor>>;
-  /** As `run`; the outputs named in `keep` stay with the runtime. */
-  runKeeping(
-    network: Network,
-    keep: readonly string[],
-    feeds: Feeds,
-    signal?: AbortSignal,
-  ): ReturnType<Session["runKeeping"]>;
+  /** As `run`; the outputs that the network keeps stay with the runtime. */
+  runKeeping(network: Network, feeds: Feeds, signal?: AbortSignal): ReturnType<Session["runKeeping"]>;
   /** NaN never becomes a picture or a score: an InputError names the first weight that is not finite instead. */
   finite(found: Tensor | undefined, network: Pick<Network, "name" | "part">): Promise<Tensor<"float32">>;
   /** Gives the memory back; a network that is asked again is loaded again. */
@@ -67,11 +88,20 @@ interface Held {
   readonly brief: boolean;
 }
 
-/** Calls reject with an InputError when weights are missing, of a wrong shape, or not finite. */
+/**
+ * Calls reject with an InputError when weights are missing, of a wrong shape, or not finite.
+ *
+ * @throws InputError for a precision that there is not
+ */
 export function createSessions(
   runtime: Runtime,
-  { onNote = () => {}, findNonFinite, convolutions, advice }: SessionsOptions = {},
+  { onNote = () => {}, findNonFinite, convolutions, precision = "float32", advice }: SessionsOptions = {},
 ): Sessions {
+  if (precision !== "auto" && !precisions.includes(precision)) {
+    throw new InputError(
+      `Networks are computed in ${["auto", ...precisions].join(", ")}, not in "${String(precision)}".`,
+    );
+  }
   const sessions = new Map<string, Held>();
   const turns = new Map<string, Promise<unknown>>();
   const checked = new Set<ModelPart>();
@@ -109,12 +139,35 @@ export function createSessions(
     }
   }
 
+  async function precisionOf({ exact }: Pick<Network, "exact">): Promise<Precision> {
+    if (precision === "float32") return precision;
+    const able = (await runtime.abilities?.float16()) ?? false;
+    if (precision === "float16" && !able) throw noFloat16(runtime.device);
+    return able && !exact ? "float16" : "float32";
+  }
+
+  /** As the device computes it, in the precision that was asked for. */
+  async function lowered(graph: Graph, { batch, exact }: Network, handed: readonly string[]): Promise<Graph> {
+    const { abilities, device } = runtime;
+    const half = (await precisionOf({ exact })) === "float16";
+    const right = new Set<string>();
+    for (const { width } of abilities ? attentionKinds(graph) : []) {
+      for (const dtype of half ? precisions : (["float32"] as const)) {
+        if (await abilities!.attention({ width, dtype })) right.add(nameOfKind({ width, dtype }));
+      }
+    }
+    const attends = (about: AttentionKind) => right.has(nameOfKind(about));
+    const narrow = half ? inFloat16(graph, { handed, attends }) : graph;
+    return lowerFor(device, narrow, { ...convolutions, attends, ...(batch && { batch }) });
+  }
+
   /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
-  async function create({ part, partial, batch, build }: Network, signal?: AbortSignal) {
+  async function create(network: Network, signal?: AbortSignal) {
+    const { part, partial, build } = network;
     signal?.throwIfAborted();
     await nextTurn();
     const built = build();
-    const { graph, stored, whole = graph }: BuiltGraph = "graph" in built ? built : { graph: built };
+    const { graph, stored, whole = graph, handed = [] }: BuiltGraph = "graph" in built ? built : { graph: built };
     if (!checked.has(part)) {
       const own = [...whole.parameters].filter(([key]) => !stored?.has(key));
       const wanted = new Map(own.map(([key, value]) => [key, value.shape as number[]]));
@@ -122,13 +175,14 @@ export function createSessions(
       if (!partial) checked.add(part);
     }
     await nextTurn();
-    const lowered = lowerFor(runtime.device, graph, { ...convolutions, ...(batch && { batch }) });
+    const written = await lowered(graph, network, handed);
     await nextTurn();
     const weight = weightsOf(part.weights);
-    const model = toOnnx(lowered, (key) => stored?.get(key) ?? weight(key));
+    const model = toOnnx(written, (key) => stored?.get(key) ?? weight(key));
     await nextTurn();
+    const keep = handed.filter((name) => graph.outputs.has(name));
     // What adapters change is as large as the network itself, and there are many sets of them.
-    const session = await runtime.createSession(model, { signal, prepare: stored === undefined, onNote });
+    const session = await runtime.createSession(model, { signal, keep, prepare: stored === undefined, onNote });
     return { session, weightBytes: model.weightBytes };
   }
 
@@ -145,12 +199,12 @@ export function createSessions(
   }
 
   return {
+    precisionOf,
     async open(network, signal) {
       await open(network, signal);
     },
     run: (network, feeds, signal) => ask(network, (session) => session.run(feeds, { signal }), signal),
-    runKeeping: (network, keep, feeds, signal) =>
-      ask(network, (session) => session.runKeeping(keep, feeds, { signal }), signal),
+    runKeeping: (network, feeds, signal) => ask(network, (session) => session.runKeeping(feeds, { signal }), signal),
     async finite(found, { name, part: { weights } }) {
       if (await allFinite(found as Tensor<"float32">)) return found as Tensor<"float32">;
       const where = weights.describe();
@@ -175,7 +229,13 @@ export function createSessions(
   };
 }
 
-async function allFinite({ data }: Tensor<"float32">): Promise<boolean> {
+function noFloat16(device: string): InputError {
+  const why = device === "webgpu" ? "The WebGPU adapter, if there is one, has" : `The device ${device} has`;
+  return new InputError(`${why} no 16-bit floats to compute in: take float32, or "auto" for what there is.`);
+}
+
+/** Whether no number is NaN or infinite. */
+export async function allFinite({ data }: Tensor<"float32">): Promise<boolean> {
   let sum = 0;
   await inTurns(data.length, (from, to) => {
     for (let i = from; i < to; i++) sum += data[i]!;

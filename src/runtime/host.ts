@@ -17,16 +17,17 @@ let nextKept = 0;
 
 type Run = Extract<Request, { type: "run" }>;
 
-async function run({ session, feeds, keep }: Run): Promise<Answer> {
+async function run({ session, feeds }: Run): Promise<Answer> {
   const given: Feeds = Object.fromEntries(
     Object.entries(feeds).map(([name, feed]) => [name, "kept" in feed ? keptTensors.get(feed.kept)! : feed]),
   );
-  const { outputs, kept } = await sessions.get(session)!.runKeeping(keep, given);
+  const { outputs, kept } = await sessions.get(session)!.runKeeping(given);
   const references: Record<string, KeptReference> = {};
   for (const [name, tensor] of Object.entries(kept)) {
     const number = nextKept++;
     keptTensors.set(number, tensor);
-    references[name] = { kept: number, dtype: tensor.dtype, shape: tensor.shape };
+    const { dtype, shape, location } = tensor;
+    references[name] = { kept: number, dtype, shape, location };
   }
   return { outputs, kept: references };
 }
@@ -39,8 +40,8 @@ async function answer(request: Request): Promise<Answer> {
       return {};
     case "create": {
       const notes: string[] = [];
-      const { model, prepare } = request;
-      const session = await runtime!.createSession(model, { prepare, onNote: (line) => notes.push(line) });
+      const { model, options } = request;
+      const session = await runtime!.createSession(model, { ...options, onNote: (line) => notes.push(line) });
       sessions.set(request.id, session);
       const { inputNames, outputNames } = session;
       return { created: request.id, inputNames, outputNames, notes };

@@ -1,3 +1,4 @@
+export { abilitiesOf } from "./abilities.ts";
 export {
   chooseDevice,
   type DeviceReport,

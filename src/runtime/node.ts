@@ -3,7 +3,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import type { OnnxModel } from "../graph/index.ts";
-import { toSession } from "./ort.ts";
+import { abilitiesOf } from "./abilities.ts";
+import { keepingOn, type Opened, toSession } from "./ort.ts";
 import { preparedSessions } from "./prepared.ts";
 import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
@@ -24,13 +25,14 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   // Required, not imported: the library is CommonJS and takes 100 ms to load, which only the inference process pays.
   const ort: Ort = createRequire(import.meta.url)("onnxruntime-node");
-  const open = new Set<Session>();
+  const open = new Set<Opened>();
   const keeper = prepared && device === "cpu" ? preparedSessions(ort, prepared) : undefined;
-  return {
+  const runtime: Runtime = {
     device,
-    async createSession(model: OnnxModel, { prepare = true, onNote }: SessionOptions = {}): Promise<Session> {
+    async createSession(model: OnnxModel, { keep, prepare = true, onNote }: SessionOptions = {}): Promise<Session> {
       const options: InferenceSession.SessionOptions = {
         executionProviders: [device],
+        ...keepingOn(device, keep),
         intraOpNumThreads: threads ?? availableParallelism(),
         graphOptimizationLevel: model.weightBytes > BLOCKED_LAYOUT_LIMIT ? "extended" : "all",
         logSeverityLevel: 3,
@@ -50,11 +52,12 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
       const inner = await (keeper && prepare
         ? keeper.create(model, options, onNote)
         : ort.InferenceSession.create(model.bytes, options));
-      return toSession(ort, inner, open);
+      return toSession(ort, inner, open, { keep });
     },
     async close() {
-      for (const session of [...open]) await session.release();
+      for (const session of [...open]) await session.end();
       await keeper?.finish();
     },
   };
+  return { ...runtime, abilities: abilitiesOf(runtime) };
 }

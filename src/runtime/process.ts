@@ -2,10 +2,20 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { OnnxModel } from "../graph/index.ts";
 import { type Tensor, untilAborted } from "../tensor/index.ts";
-import { disposed } from "./ort.ts";
+import { abilitiesOf } from "./abilities.ts";
+import { disposed, numbersOf } from "./ort.ts";
 import { removeDraftsOf } from "./prepared-folder.ts";
 import type { KeptReference, Reply, Request } from "./protocol.ts";
-import type { Feeds, KeptTensor, RunOptions, Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
+import type {
+  Feeds,
+  KeptTensor,
+  Outputs,
+  RunOptions,
+  Runtime,
+  RuntimeOptions,
+  Session,
+  SessionOptions,
+} from "./runtime.ts";
 
 /** A request without its number. */
 type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
@@ -19,7 +29,7 @@ type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : n
 export function createProcessRuntime(options: RuntimeOptions): Runtime {
   let host = new Host(options);
   let closed = false;
-  return {
+  const runtime: Runtime = {
     device: options.device,
     reopensQuickly: options.device === "cpu" && options.prepared !== undefined,
     async createSession(model, session) {
@@ -32,6 +42,7 @@ export function createProcessRuntime(options: RuntimeOptions): Runtime {
       await host.end();
     },
   };
+  return { ...runtime, abilities: abilitiesOf(runtime) };
 }
 
 /**
@@ -109,13 +120,13 @@ class Host {
 
   async createSession(
     model: OnnxModel,
-    { signal, prepare = true, onNote = () => {} }: SessionOptions = {},
+    { signal, onNote = () => {}, ...options }: SessionOptions = {},
   ): Promise<Session> {
     signal?.throwIfAborted();
     const abort = () => this.#die(signal!.reason as Error);
     signal?.addEventListener("abort", abort, { once: true });
     try {
-      const reply = await this.#ask({ type: "create", model, prepare });
+      const reply = await this.#ask({ type: "create", model, options });
       if (!("created" in reply)) throw new Error("The inference process gave no session.");
       for (const note of reply.notes) onNote(note);
       return this.#session(reply.created, reply.inputNames, reply.outputNames);
@@ -143,8 +154,8 @@ class Host {
       get ended() {
         return isEnded();
       },
-      run: async (feeds, options) => (await this.#run(session, [], feeds, options)).outputs,
-      runKeeping: (keep, feeds, options) => this.#run(session, keep, feeds, options),
+      run: async (feeds, options) => numbersOf(await this.#run(session, feeds, options)),
+      runKeeping: (feeds, options) => this.#run(session, feeds, options),
       release: async () => {
         if (isEnded()) return;
         released = true;
@@ -153,11 +164,11 @@ class Host {
     };
   }
 
-  async #run(session: number, keep: readonly string[], given: Feeds, { signal }: RunOptions = {}) {
+  async #run(session: number, given: Feeds, { signal }: RunOptions = {}): Promise<Outputs> {
     signal?.throwIfAborted();
     const feeds: Record<string, Tensor | Pick<KeptReference, "kept">> = {};
     for (const [name, feed] of Object.entries(given)) feeds[name] = this.#feed(name, feed);
-    const reply = this.#ask({ type: "run", session, feeds, keep });
+    const reply = this.#ask({ type: "run", session, feeds });
     const outcome = reply.then((said) => {
       if (!("outputs" in said)) throw new Error("The inference process gave no outputs.");
       const kept = Object.entries(said.kept).map(([name, reference]) => [name, this.#kept(reference)] as const);
@@ -185,8 +196,8 @@ class Host {
     return { kept: feed.number };
   }
 
-  #kept({ kept, dtype, shape }: KeptReference): KeptTensor {
-    return new Kept(this, kept, { dtype, shape }, () => this.#dispose(kept));
+  #kept({ kept, ...about }: KeptReference): KeptTensor {
+    return new Kept(this, kept, about, () => this.#dispose(kept));
   }
 
   /** All that are given up in one turn go in one message. */
@@ -247,16 +258,18 @@ class Host {
 class Kept implements KeptTensor {
   readonly dtype: KeptTensor["dtype"];
   readonly shape: KeptTensor["shape"];
+  readonly location: KeptTensor["location"];
   readonly host: Host;
   readonly number: number;
   isDisposed = false;
   readonly #giveUp: () => void;
 
-  constructor(host: Host, number: number, { dtype, shape }: Pick<KeptTensor, "dtype" | "shape">, giveUp: () => void) {
+  constructor(host: Host, number: number, about: Omit<KeptReference, "kept">, giveUp: () => void) {
     this.host = host;
     this.number = number;
-    this.dtype = dtype;
-    this.shape = shape;
+    this.dtype = about.dtype;
+    this.shape = about.shape;
+    this.location = about.location;
     this.#giveUp = giveUp;
   }
 

@@ -1,8 +1,10 @@
-import type { OnnxModel } from "../graph/index.ts";
+import type { AttentionKind, OnnxModel } from "../graph/index.ts";
 import type { DType, Tensor } from "../tensor/index.ts";
 
 export const devices = ["cpu", "webgpu", "cuda"] as const;
 export type Device = (typeof devices)[number];
+
+export type TensorLocation = "cpu" | "gpu-buffer";
 
 /**
  * A tensor that stayed where it was computed, a cache for example: fed to sessions of the same runtime without a way
@@ -11,6 +13,8 @@ export type Device = (typeof devices)[number];
 export interface KeptTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** Whether its numbers lie in memory or in that of a graphics device. */
+  readonly location: TensorLocation;
   /** It was disposed of, or what it lay in has ended. */
   readonly ended: boolean;
   dispose(): void;
@@ -28,24 +32,37 @@ export interface Session {
   readonly outputNames: readonly string[];
   /** It was released, or what it ran in has ended: it will not run again. */
   readonly ended: boolean;
-  /** Computes every output. Rejects when the signal fires; the work itself ends in its own time. */
+  /** Computes every output; those that it keeps are let go. Rejects when the signal fires; the work itself ends in its own time. */
   run(feeds: Feeds, options?: RunOptions): Promise<Record<string, Tensor>>;
-  /** As `run`; the outputs named in `keep` stay where they are. */
-  runKeeping(
-    keep: readonly string[],
-    feeds: Feeds,
-    options?: RunOptions,
-  ): Promise<{ readonly outputs: Record<string, Tensor>; readonly kept: Record<string, KeptTensor> }>;
+  /** As `run`; the outputs that it keeps (see {@link SessionOptions.keep}) stay where they are. */
+  runKeeping(feeds: Feeds, options?: RunOptions): Promise<Outputs>;
+  /** Lets the weights go. Tensors that it keeps on a graphics device hold them until they are disposed of. */
   release(): Promise<void>;
+}
+
+/** What came of a run: numbers, and what stayed where it is. */
+export interface Outputs {
+  readonly outputs: Record<string, Tensor>;
+  readonly kept: Record<string, KeptTensor>;
 }
 
 export interface SessionOptions {
   /** Stops a load at once, by ending what does the loading. */
   readonly signal?: AbortSignal;
+  /** Outputs that stay where they are computed. Default: none. */
+  readonly keep?: readonly string[];
   /** Whether its weights are worth being prepared for the next time (see {@link PreparedOptions}). Default true. */
   readonly prepare?: boolean;
   /** Is told why weights could not be prepared. */
   readonly onNote?: (line: string) => void;
+}
+
+/** What one graphics device can do and another cannot. Each is found out by trying it, once. */
+export interface Abilities {
+  /** Computes in 16-bit floats (WebGPU's "shader-f16"). */
+  float16(): Promise<boolean>;
+  /** The runtime's own attention comes out right there. */
+  attention(about: AttentionKind): Promise<boolean>;
 }
 
 /** Where graphs run. Owns whatever it started: close it. */
@@ -53,6 +70,8 @@ export interface Runtime {
   readonly device: Device;
   /** Sessions that were made once are made again in about a second, as what they prepare is kept. */
   readonly reopensQuickly?: boolean;
+  /** What the device can do beyond what every device of its kind can. Default: nothing. */
+  readonly abilities?: Abilities;
   createSession(model: OnnxModel, options?: SessionOptions): Promise<Session>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { InferenceSession } from "onnxruntime-web";
 import type { OnnxModel } from "../graph/index.ts";
-import { toSession } from "./ort.ts";
+import { abilitiesOf } from "./abilities.ts";
+import { keepingOn, type Opened, toSession } from "./ort.ts";
 import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
 export type { Device, Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
@@ -25,16 +26,17 @@ export interface WebRuntimeOptions extends Omit<RuntimeOptions, "prepared"> {
  */
 export function createWebRuntime(options: WebRuntimeOptions): Runtime {
   const { device, threads, strict = false, wasm, weights = (address) => address } = options;
-  const open = new Set<Session>();
-  return {
+  const open = new Set<Opened>();
+  const runtime: Runtime = {
     device,
-    async createSession(model: OnnxModel, { signal }: SessionOptions = {}): Promise<Session> {
+    async createSession(model: OnnxModel, { keep, signal }: SessionOptions = {}): Promise<Session> {
       const ort = await import("onnxruntime-web/webgpu");
       if (wasm) ort.env.wasm.wasmPaths = wasm;
       if (threads) ort.env.wasm.numThreads = threads;
       const files = model.locations.map(async (path) => ({ path, data: await weights(model.folder + path) }));
       const settings: InferenceSession.SessionOptions = {
         executionProviders: [device === "cpu" ? "wasm" : device],
+        ...keepingOn(device, keep),
         graphOptimizationLevel: "all",
         logSeverityLevel: 3,
         externalData: await Promise.all(files),
@@ -45,10 +47,17 @@ export function createWebRuntime(options: WebRuntimeOptions): Runtime {
       // What loads is this very page: it cannot be ended, only its result be given up.
       if (signal?.aborted) await inner.release();
       signal?.throwIfAborted();
-      return toSession(ort, inner, open);
+      return toSession(ort, inner, open, { keep });
     },
     async close() {
-      for (const session of [...open]) await session.release();
+      for (const session of [...open]) await session.end();
     },
   };
+  return { ...runtime, abilities: abilitiesOf(runtime, hasFloat16) };
+}
+
+/** Of the page's graphics device, which the runtime asks for all that it has. */
+async function hasFloat16(): Promise<boolean> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<{ features: ReadonlySet<string> } | null> } };
+  return (await gpu?.requestAdapter())?.features.has("shader-f16") ?? false;
 }

@@ -1,5 +1,5 @@
 import { type ArrayOf, allocate, type DType } from "./dtype.ts";
-import { bfloat16ToFloat32, float16ToFloat32 } from "./half.ts";
+import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "./half.ts";
 
 /** A dense row-major array. A plain object, so that it survives structured cloning between processes and workers. */
 export interface Tensor<D extends DType = DType> {
@@ -26,6 +26,15 @@ export function tensor<D extends DType>(dtype: D, shape: readonly number[], data
 /** A float32 tensor from numbers. */
 export function float32(shape: readonly number[], data: Float32Array | readonly number[]): Tensor<"float32"> {
   return tensor("float32", shape, data instanceof Float32Array ? data : Float32Array.from(data));
+}
+
+/** A tensor of either type from numbers, rounded to nearest. */
+export function floats(
+  dtype: "float32" | "float16",
+  shape: readonly number[],
+  data: readonly number[],
+): Tensor<"float32" | "float16"> {
+  return dtype === "float32" ? float32(shape, data) : tensor(dtype, shape, float32ToFloat16(data));
 }
 
 /** An int64 tensor from integers (token ids, mostly). */

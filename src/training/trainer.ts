@@ -59,18 +59,22 @@ export async function createTrainer(
   const options = { ...adamWDefaults, ...adam };
   const packing = packingOf(loss);
   const opened: Session[] = [];
-  const open = async (graph: Graph): Promise<Session> => {
+  const open = async (graph: Graph, keep: readonly string[] = []): Promise<Session> => {
     const session = await runtime.createSession(toOnnx(lower(graph, lowerings[runtime.device]), noWeights), {
+      keep,
       prepare: false,
     });
     opened.push(session);
     return session;
   };
-  const gradients = await open(gradientGraph(loss, packing));
-  const update = await open(adamW(options));
+  const names = packing.chunks.map((_, k) => `gradients.${k}`);
+  const gradients = await open(gradientGraph(loss, packing), names);
+  const update = await open(
+    adamW(options),
+    STATES.map((state) => `next.${state}`),
+  );
   const reader = await open(identity());
   let adder: Session | undefined;
-  const names = packing.chunks.map((_, k) => `gradients.${k}`);
 
   // Begun as numbers, kept with the runtime from the first step on.
   const from = (state: TrainerState): Tensor[] =>
@@ -93,7 +97,7 @@ export async function createTrainer(
   /** The gradients of a batch, chunk by chunk, and the sum of their squares. */
   async function differentiate(batch: Batch): Promise<Gradients> {
     const fed = Object.fromEntries(chunks.map((chunk, k) => [`weights.${k}`, chunk.weights]));
-    const { outputs, kept } = await gradients.runKeeping(names, { ...batch, ...fed });
+    const { outputs, kept } = await gradients.runKeeping({ ...batch, ...fed });
     return {
       loss: numberOf(outputs, "loss"),
       square: numberOf(outputs, "square_norm"),
@@ -103,11 +107,11 @@ export async function createTrainer(
 
   /** The sum of both, in the place of the two. */
   async function addUp(a: Gradients, b: Gradients): Promise<Gradients> {
-    adder ??= await open(sum());
+    adder ??= await open(sum(), ["sum"]);
     const parts: KeptTensor[] = [];
     let square = 0;
     for (const [k, part] of a.parts.entries()) {
-      const { outputs, kept } = await adder.runKeeping(["sum"], { a: part, b: b.parts[k]! });
+      const { outputs, kept } = await adder.runKeeping({ a: part, b: b.parts[k]! });
       parts.push(kept["sum"]!);
       square += numberOf(outputs, "square_norm");
       part.dispose();
@@ -132,10 +136,7 @@ export async function createTrainer(
         const clip = clipFactor(norm, maxNorm) * share;
         const scalars = adamWScalars(options, { step: steps + 1, learningRate, clip });
         for (const [k, before] of chunks.entries()) {
-          const after = await update.runKeeping(
-            STATES.map((state) => `next.${state}`),
-            { ...before, ...scalars, gradient: total.parts[k]! },
-          );
+          const after = await update.runKeeping({ ...before, ...scalars, gradient: total.parts[k]! });
           for (const state of STATES) {
             release(before[state]);
             before[state] = after.kept[`next.${state}`]!;

@@ -16,6 +16,10 @@ test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => {
   expectCase(await outputsOf(c), c, tolerances[c.kind]);
 });
 
+test("tensors stay on the device", async () => {
+  expect(await inPage((it, x) => it.kept(x), 3)).toEqual({ location: "gpu-buffer", sum: 5 });
+});
+
 test("the page had nothing to say", () => expect(said).toEqual([]));
 
 // What ran above was strict too, and so had no node on the CPU. The runtime writes its refusal to the console.

@@ -1,6 +1,8 @@
 /** What runs inside the page: graphs and feeds come from the server that served it, outputs go back to the test. */
 import type { GenerateSettings } from "../../src/pipelines/settings.ts";
 import { createWebRuntime, type Session } from "../../src/runtime/web.ts";
+import { float32 } from "../../src/tensor/index.ts";
+import { counter, reader } from "../support/counter.ts";
 import { createDrawing, type Drawing, type PackedDrawn, type PageFacts } from "./drawing.ts";
 import { mapValues, type PackedTensors, pack, unpack } from "./packed.ts";
 
@@ -45,6 +47,18 @@ const inPage = {
     } finally {
       await other.close();
     }
+  },
+
+  /** Where the page keeps a tensor, and x + 2 by way of it, read after its session was released. */
+  async kept(x: number): Promise<{ location: string; sum: number }> {
+    const [first, second] = [await counter(runtime), await counter(runtime)];
+    const { kept } = await first.runKeeping({ x: float32([1], [x]) });
+    await first.release();
+    const { kept: once } = await second.runKeeping({ x: kept["sum"]! });
+    const { y } = await (await reader(runtime)).run({ x: once["sum"]! });
+    const { location } = kept["sum"]!;
+    for (const tensor of [kept["sum"]!, once["sum"]!]) tensor.dispose();
+    return { location, sum: (y!.data as Float32Array)[0]! };
   },
 
   async draw(facts: PageFacts, settings: GenerateSettings, picture: number): Promise<PackedDrawn> {

@@ -65,7 +65,7 @@ const builders: Record<string, Build> = {
     return layers.linear("o", ops.attention(q!, k!, v!, { heads: heads!, causal: true }), channels);
   },
   BasicTransformerBlock: (x, { heads }) =>
-    blocks.transformerBlock(x["hidden_states"]!, x["encoder_hidden_states"]!, heads!),
+    blocks.transformerBlock(x["hidden_states"]!, x["encoder_hidden_states"]!, { heads: heads! }),
   Transformer2DModel: (x, about) =>
     blocks.spatialTransformer(x["hidden_states"]!, x["encoder_hidden_states"]!, {
       heads: about.heads!,

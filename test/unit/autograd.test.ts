@@ -52,6 +52,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   Tanh: [unary(ops.tanh)],
   Relu: [unary(ops.relu, [0.5, 2]), unary(ops.relu, [-2, -0.5])],
   Erf: [unary(ops.erf)],
+  Float32: [unary(ops.inFloat32)],
   Silu: [unary(ops.silu)],
   QuickGelu: [unary(ops.quickGelu)],
   Gelu: [unary(ops.gelu), unary((x) => ops.gelu(x, "tanh"))],

@@ -20,6 +20,7 @@ function telling() {
       words,
       dtype: "float32",
       shape: [words.reduce((sum, mebibytes) => sum + mebibytes, 0) * 2 ** 18],
+      location: "cpu",
       ended: false as boolean,
       dispose() {
         tensor.ended = true;
@@ -42,17 +43,16 @@ function telling() {
       asked.push(name);
       return predicted(feeds);
     },
-    runKeeping: async ({ name }, names, feeds) => {
+    runKeeping: async ({ name }, feeds) => {
       const words = feeds["encoder_hidden_states"] as Tensor<"float32"> | undefined;
-      asked.push(words ? name : `${name}, keeping ${names}`);
-      const kept = Object.fromEntries(names.map((each) => [each, keep([...(words?.data ?? [])])]));
+      asked.push(words ? name : `${name}, keeping deep`);
+      const kept = { [words ? "k" : "deep"]: keep([...(words?.data ?? [])]) };
       return { outputs: words ? {} : predicted(feeds), kept };
     },
     finite: async (found) => found as Tensor<"float32">,
   };
   const network = (name: string) => ({ name }) as Network;
   const parts = {
-    words: { outputs: new Map([["k", {}]]) },
     shallow: { inputs: [{ name: "sample" }, { name: "k" }, { name: "deep" }] },
   };
   const unet = { words: network("words"), rest: network("rest"), shallow: network("shallow") };

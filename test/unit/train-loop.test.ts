@@ -107,8 +107,8 @@ function changed(change: (step: number, loss: number) => number | Error): Runtim
     async createSession(model, options) {
       const session = await runtime.createSession(model, options);
       if (!session.outputNames.includes("loss")) return session;
-      const runKeeping: Session["runKeeping"] = async (keep, feeds) => {
-        const result = await session.runKeeping(keep, feeds);
+      const runKeeping: Session["runKeeping"] = async (feeds) => {
+        const result = await session.runKeeping(feeds);
         const loss = change(step++, (result.outputs["loss"]!.data as Float32Array)[0]!);
         if (loss instanceof Error) throw loss;
         return { ...result, outputs: { ...result.outputs, loss: float32([], [loss]) as Tensor } };
@@ -232,9 +232,9 @@ describe("memory that does not suffice", () => {
     async createSession(model, options) {
       const session = await runtime.createSession(model, options);
       if (!session.outputNames.includes("loss")) return session;
-      const runKeeping: Session["runKeeping"] = async (keep, feeds) => {
+      const runKeeping: Session["runKeeping"] = async (feeds) => {
         if (feeds["x"]!.shape[0]! > most) throw full;
-        return session.runKeeping(keep, feeds);
+        return session.runKeeping(feeds);
       };
       return { ...session, runKeeping };
     },

@@ -97,6 +97,7 @@ export const elementwise: Readonly<Record<string, GradientRule>> = {
     const x = node.inputs[0]!;
     return [mul(g, node.attributes["approximate"] === "tanh" ? tanhGelu(x) : exactGelu(x))];
   }),
+  Float32: single((_, g) => [g]),
   Cast: single((node, g) => [cast(g, node.inputs[0]!.dtype)]),
   // Nothing comes back from outside the bounds; torch lets the bounds themselves through.
   Clip: single((node, g) => {

@@ -1,8 +1,8 @@
-import { float32, int64 } from "../../tensor/index.ts";
+import { float32, floats, int64 } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
-import { emit } from "../ops/emit.ts";
-import { add, joinHeads, matmul, mul, reshape, sigmoid, softmax, splitHeads, transpose } from "../ops/index.ts";
+import { emit, halfOrWhole } from "../ops/emit.ts";
+import { add, cast, joinHeads, matmul, mul, reshape, sigmoid, softmax, splitHeads, transpose } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
 import { gradients } from "./gradients.ts";
 
@@ -31,12 +31,13 @@ export const groupNorm =
 /** Every row of every "channel" of x [B, C, values] by itself. */
 export function instanceNorm(x: Value, epsilon: number): Value {
   const channels = fixed(x.shape, 1, "InstanceNormalization");
-  const one = x.graph.constant(float32([channels], new Float32Array(channels).fill(1)));
-  const zero = x.graph.constant(float32([channels], new Float32Array(channels)));
+  const each = (value: number) => x.graph.constant(floats(halfOrWhole(x), [channels], Array(channels).fill(value)));
+  const [one, zero] = [each(1), each(0)];
   return emit("InstanceNormalization", [x, one, zero], x, { epsilon: { float: epsilon } });
 }
 
-const attention: Lowering = (node, [query, key, value]) => {
+/** As one node of the runtime's own. */
+export const attention: Lowering = (node, [query, key, value]) => {
   const { heads, causal } = node.attributes as { heads: number; causal: number };
   return emit("com.microsoft.MultiHeadAttention", [query, key, value], node.outputs[0]!, {
     num_heads: heads,
@@ -82,6 +83,7 @@ export const common: Lowerings = {
   Attention: attention,
   CachedAttention: cachedAttention,
   ResizeNearest: resizeNearest,
+  Float32: (_, [x]) => cast(x!, "float32"),
   Silu: (_, [x]) => mul(x!, sigmoid(x!)),
   QuickGelu: (_, [x]) => mul(x!, sigmoid(mul(x!, 1.702))),
 };

@@ -1,10 +1,11 @@
 import type { Graph } from "../graph.ts";
 import { type Lowerings, lower } from "../lower.ts";
+import type { AttentionKind } from "./attention-kind.ts";
 import { channelsLast } from "./channels-last.ts";
 import { common } from "./common.ts";
 import { cpu } from "./cpu.ts";
 import { type PlanOptions, planConvolutions } from "./plan.ts";
-import { webgpu } from "./webgpu.ts";
+import { webgpu, webgpuWith } from "./webgpu.ts";
 
 /** How each device wants its operations written. */
 export const lowerings = {
@@ -13,11 +14,21 @@ export const lowerings = {
   webgpu,
 } as const satisfies Record<string, Lowerings>;
 
+export interface LoweringOptions extends PlanOptions {
+  /** Where the runtime's own attention comes out right on a WebGPU adapter. Default: nowhere. */
+  readonly attends?: (about: AttentionKind) => boolean;
+}
+
 /**
  * A graph as the device computes it fastest. On the CPU that is a choice for every convolution, and of the layout that
- * follows from it; `plan` says what it depends on.
+ * follows from it; the options say what it depends on.
  */
-export function lowerFor(device: keyof typeof lowerings, graph: Graph, plan?: PlanOptions): Graph {
+export function lowerFor(
+  device: keyof typeof lowerings,
+  graph: Graph,
+  { attends, ...plan }: LoweringOptions = {},
+): Graph {
+  if (device === "webgpu") return lower(graph, webgpuWith(attends));
   if (device !== "cpu") return lower(graph, lowerings[device]);
   const forms = new Map(planConvolutions(graph, plan).map(({ node, form }) => [node, form]));
   if ([...forms.values()].every((form) => form === "direct")) return lower(graph, cpu);

@@ -15,7 +15,8 @@ import {
   sub,
   transpose,
 } from "../ops/index.ts";
-import { common, groupNorm, instanceNorm } from "./common.ts";
+import { type AttentionKind, attentionKind } from "./attention-kind.ts";
+import { common, attention as fused, groupNorm, instanceNorm } from "./common.ts";
 
 /** The one epsilon that the runtime is ever told. */
 const EPSILON = 1e-5;
@@ -23,11 +24,12 @@ const EPSILON = 1e-5;
 /**
  * The runtime's instance normalisation sums squares in one pass, which loses the digits of a variance that is small
  * beside the mean: taking one value of each group away first leaves the variance as it is and brings the mean near zero
- * (Chan, Golub & LeVeque 1983, shifted data). And it compiles epsilon into a program that it takes again for another
- * epsilon; in a unit in which the wanted epsilon is the usual one, there is only one.
+ * (Chan, Golub & LeVeque 1983, shifted data). It sums in float32, whatever it is given: numbers of 16 bits have no digits
+ * to lose there, and could only run over by being shifted. And it compiles epsilon into a program that it takes again for
+ * another epsilon; in a unit in which the wanted epsilon is the usual one, there is only one.
  */
 function normalize(grouped: Value, epsilon: number): Value {
-  const centred = sub(grouped, slice(grouped, 2, 0, 1));
+  const centred = grouped.dtype === "float16" ? grouped : sub(grouped, slice(grouped, 2, 0, 1));
   return instanceNorm(epsilon === EPSILON ? centred : mul(centred, Math.sqrt(EPSILON / epsilon)), EPSILON);
 }
 
@@ -37,11 +39,8 @@ const MAX_SCORES = 1 << 26;
 const USUAL_BATCH = 2;
 const USUAL_WORDS = 4 * 77;
 
-/**
- * Written out: the runtime's own attention counts keys twice on adapters whose subgroups hold four lanes, the software
- * adapter among them. Queries are taken in pieces whose scores fit into a buffer.
- */
-const attention: Lowering = (node, [query, key, value]) => {
+/** Written out. Queries are taken in pieces whose scores fit into a buffer. */
+const written: Lowering = (node, [query, key, value]) => {
   const { heads, causal } = node.attributes as { heads: number; causal: number };
   const shape = node.outputs[0]!.shape;
   const [tokens, channels, words] = [shape[1]!, query!.shape[2] as number, key!.shape[1]!];
@@ -66,6 +65,19 @@ const attention: Lowering = (node, [query, key, value]) => {
     1,
   );
 };
+
+/**
+ * By the runtime's own attention, which never writes the scores down, where that comes out right: on adapters whose
+ * subgroups hold four lanes, the software adapter among them, it counts keys twice.
+ *
+ * @param right whether it does for heads of a width
+ */
+const attention =
+  (right: (about: AttentionKind) => boolean): Lowering =>
+  (node, inputs) => {
+    const kind = attentionKind(node);
+    return kind && right(kind) ? fused(node, inputs) : written(node, inputs);
+  };
 
 /**
  * The runtime's convolution mixes up channels when their number divides by three but not by four, three itself aside
@@ -108,11 +120,16 @@ const wave =
     return first ? mul(angle, series!) : series!;
   };
 
-export const webgpu: Lowerings = {
-  ...common,
-  GroupNorm: groupNorm(normalize),
-  Attention: attention,
-  Conv: conv,
-  Sin: wave(1),
-  Cos: wave(0),
-};
+/** @param attends where the runtime's own attention comes out right. Default: nowhere */
+export function webgpuWith(attends: (about: AttentionKind) => boolean = () => false): Lowerings {
+  return {
+    ...common,
+    GroupNorm: groupNorm(normalize),
+    Attention: attention(attends),
+    Conv: conv,
+    Sin: wave(1),
+    Cos: wave(0),
+  };
+}
+
+export const webgpu: Lowerings = webgpuWith();

@@ -9,7 +9,7 @@ type Operand = Value | number | Tensor;
 function binary(op: string) {
   /** Element by element with NumPy's broadcasting; both operands of one type. */
   return (a: Value, operand: Operand): Value => {
-    const b = lift(a.graph, operand);
+    const b = lift(a, operand);
     if (a.dtype !== b.dtype) throw new ShapeError(`${at(op, a)}: operands are ${a.dtype} and ${b.dtype}.`);
     return emit(op, [a, b], { dtype: a.dtype, shape: broadcast(a.shape, b.shape, at(op, a)) });
   };
@@ -55,12 +55,18 @@ export function cast(x: Value, dtype: DType): Value {
   return emit("Cast", [x], { dtype, shape: x.shape }, { to: ONNX_TYPE[dtype] });
 }
 
+/**
+ * x, which is not to be rounded to 16 bits where the rest of the graph is (see `inFloat16`), and so what follows from it
+ * without weights.
+ */
+export const inFloat32 = unary("Float32");
+
 /** 1 where x > 0, else 0. */
 export function positive(x: Value): Value {
-  return cast(emit("Greater", [x, lift(x.graph, 0)], { dtype: "bool", shape: x.shape }), x.dtype);
+  return cast(emit("Greater", [x, lift(x, 0)], { dtype: "bool", shape: x.shape }), x.dtype);
 }
 
 /** x held between `low` and `high`. */
 export function clip(x: Value, low: number, high: number): Value {
-  return emit("Clip", [x, lift(x.graph, low), lift(x.graph, high)], x);
+  return emit("Clip", [x, lift(x, low), lift(x, high)], x);
 }

@@ -1,4 +1,4 @@
-import { float32, int64, type Tensor } from "../../tensor/index.ts";
+import { floats, int64, type Tensor } from "../../tensor/index.ts";
 import type { Attributes, Graph, TensorType, Value } from "../graph.ts";
 
 /** Adds a node with one output to the graph of its first operand. */
@@ -27,10 +27,15 @@ export function at(op: string, value: Value): string {
   return value.graph.path ? `${op} in "${value.graph.path}"` : op;
 }
 
-/** A number or tensor as a value of `graph`; values pass through. */
-export function lift(graph: Graph, operand: Value | number | Tensor): Value {
-  if (typeof operand === "number") return graph.constant(float32([], [operand]));
-  return "graph" in operand ? operand : graph.constant(operand);
+/** An operand beside `value`: a number becomes a constant of its type, a tensor a constant; values pass through. */
+export function lift(value: Value, operand: Value | number | Tensor): Value {
+  if (typeof operand === "number") return value.graph.constant(floats(halfOrWhole(value), [], [operand]));
+  return "graph" in operand ? operand : value.graph.constant(operand);
+}
+
+/** The type that numbers take beside `value`. */
+export function halfOrWhole({ dtype }: TensorType): "float16" | "float32" {
+  return dtype === "float16" ? "float16" : "float32";
 }
 
 export function integers(graph: Graph, values: readonly number[]): Value {
