@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { bench } from "./commands/bench.ts";
 import { caption } from "./commands/caption.ts";
+import { dataset } from "./commands/dataset.ts";
 import { doctor } from "./commands/doctor.ts";
 import { dream } from "./commands/dream.ts";
 import { generate } from "./commands/generate.ts";
@@ -29,6 +30,7 @@ export const commands: Readonly<Record<string, Define>> = {
   search,
   caption,
   vary,
+  dataset,
   info,
   goals,
   samplers,

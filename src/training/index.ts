@@ -19,8 +19,10 @@ export {
   type Skipped,
   type Visit,
 } from "./data/dataset.ts";
+export { type DrawingKind, type DrawingsOptions, drawingKinds, openDrawings } from "./data/drawings/drawings.ts";
 export { type Fit, fitted } from "./data/fit.ts";
 export { type FilesOptions, openFolder } from "./data/folder.ts";
+export { type DatasetOptions, generatorNames, openDataset } from "./data/open.ts";
 export { judgeShape, type ShapeVerdict } from "./data/shape-judge.ts";
 export {
   type ShapePair,

@@ -21,5 +21,29 @@ export function chanceOf(seed: number, ...key: readonly number[]): Chance {
 /** An integer, 0 ≤ n < `below`. */
 export const below = (chance: Chance, limit: number): number => Math.floor(chance() * limit);
 
+/** True as often as `share` says. */
+export const likely = (chance: Chance, share: number): boolean => chance() < share;
+
 /** One of a list that is not empty. */
 export const oneOf = <T>(chance: Chance, list: readonly T[]): T => list[below(chance, list.length)]!;
+
+/** A name, as often as its weight says. */
+export function weighted<Name extends string>(chance: Chance, weights: Readonly<Record<Name, number>>): Name {
+  const entries = Object.entries<number>(weights) as [Name, number][];
+  let rest = chance() * entries.reduce((total, [, weight]) => total + weight, 0);
+  for (const [name, weight] of entries) {
+    rest -= weight;
+    if (rest < 0) return name;
+  }
+  return entries[0]![0];
+}
+
+/** The list in another order (Fisher & Yates, Durstenfeld 1964). */
+export function shuffled<T>(chance: Chance, list: readonly T[]): T[] {
+  const copy = [...list];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = below(chance, i + 1);
+    [copy[i], copy[j]] = [copy[j]!, copy[i]!];
+  }
+  return copy;
+}

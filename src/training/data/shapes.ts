@@ -1,4 +1,5 @@
 import type { Picture } from "../../image/index.ts";
+import { type Box, boxOf } from "./boxes.ts";
 import { below, chanceOf, oneOf } from "./chance.ts";
 import type { Chance, Dataset, Example } from "./dataset.ts";
 import { coverage, type Form, forms } from "./shape-forms.ts";
@@ -30,8 +31,7 @@ export type ShapeTruth = {
   readonly color: ShapeColor;
   readonly shape: Form;
   readonly background: ShapeBackground;
-  /** Left, top, right and bottom in pixels, of the circle that the shape lies in. */
-  readonly box: readonly [number, number, number, number];
+  readonly box: Box;
 };
 
 export interface ShapesOptions {
@@ -104,11 +104,12 @@ export function shapes(options: ShapesOptions): Dataset {
     async at(index, { chance: choice, signal } = {}) {
       signal?.throwIfAborted();
       const { color, shape, background, place, chance } = drawn(index);
-      const { x, y, reach } = place;
-      const truth: ShapeTruth = { color, shape, background, box: [x - reach, y - reach, x + reach, y + reach] };
+      const covered = coverage(shape, place, size);
+      const { box } = boxOf(size, size, (i) => covered[i]! > 0);
+      const truth: ShapeTruth = { color, shape, background, box: box! };
       const ink = jittered(shapeColors[color], chance);
       const paper = jittered(shapeBackgrounds[background], chance);
-      const picture = painted(coverage(shape, place, size), ink, paper, size);
+      const picture = painted(covered, ink, paper, size);
       const caption = shapeCaption(truth, choice);
       return { key: `shape-${seed}-${index}`, picture, caption, attributes: truth } satisfies Example;
     },
