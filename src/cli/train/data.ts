@@ -1,4 +1,4 @@
-import { type Dataset, fitted, isSkipped, openFolder, openWebDataset, shapes } from "../../training/index.ts";
+import { type Dataset, fitted, isSkipped, openDataset, shapes } from "../../training/index.ts";
 import type { WholeRecipe } from "./recipe.ts";
 
 /** Drawings of shapes, of which nobody needs more: each is another one. */
@@ -19,8 +19,7 @@ export async function openData(
 
 function open(data: WholeRecipe["data"], side: number, signal: AbortSignal): Promise<Dataset> | Dataset {
   if (typeof data !== "string") return shapes({ count: SHAPES, size: side, ...data.shapes });
-  if (data === "shapes") return shapes({ count: SHAPES, size: side });
-  return data.endsWith(".tar") ? openWebDataset(data, { signal }) : openFolder(data);
+  return openDataset(data, { size: side, signal });
 }
 
 /** Different captions from the beginning of the data. */
