@@ -31,14 +31,17 @@ export function planComposition(art: Art, chance: Chance, kind: keyof typeof pla
   }
 }
 
-/** The main combination first; each of the others is held out wherever it is drawn. */
-export function compositionCombinations({ kind, things, count, layout, size }: Composition): Combination[] {
+/** The main combination first; a painted object is held out wherever it is drawn. */
+export function compositionCombinations({ kind, things, count, layout }: Composition): Combination[] {
   const [a, b] = things;
   const behind = "scene" in layout.behind ? layout.behind.scene : layout.behind.background;
-  const painted = things.flatMap(({ noun, paint }): Combination[] => (paint ? [["paint", noun, paint]] : []));
+  const painted = things.flatMap(({ noun, paint, object }): Combination[] =>
+    paint && object ? [["paint", noun, paint]] : [],
+  );
   if (b) return [["pair", ...[a!.noun, b.noun].sort()], ...painted];
   if (kind === "count") return [["count", a!.noun, String(count)], ...painted];
-  return painted.length > 0 ? painted : [["object", a!.noun, behind, ...(size ? [size] : [])]];
+  if (kind === "shape") return [["shape", "one", a!.noun, a!.paint!, "", behind, ""]];
+  return kind === "paint" ? painted : [["object", a!.noun, behind], ...painted];
 }
 
 const PAIRS: Readonly<Record<Relation, number>> = { left: 2, right: 2, "next to": 2, above: 1.1, below: 1.1 };
