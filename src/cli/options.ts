@@ -169,12 +169,16 @@ export function addSavingOptions(command: Command): Command {
     .option("-q, --quiet", "say nothing but the paths of what was saved");
 }
 
-/** Gives `command` the options of {@link MachineFlags}. */
-export function addMachineOptions(command: Command): Command {
-  command
+/** Gives `command` the options that say where to compute. */
+export function addDeviceOptions(command: Command): Command {
+  return command
     .option("--device <name>", "auto, cpu, webgpu or cuda; see `inkling doctor` (default: auto)")
     .option("--threads <n>", "CPU threads (default: one a core)", integer("Threads are", 1, 1024));
-  return addPreparedOption(command)
+}
+
+/** Gives `command` the options of {@link MachineFlags}. */
+export function addMachineOptions(command: Command): Command {
+  return addPreparedOption(addDeviceOptions(command))
     .option("--no-prepared", "keep no prepared weights, and use none")
     .option("--prepared-limit <GiB>", "what their folder may take (default: 20)", number(...limits.preparedLimit));
 }

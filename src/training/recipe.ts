@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { InputError } from "../tensor/index.ts";
+import { forms } from "./data/shape-forms.ts";
+import { shapeBackgrounds, shapeColors } from "./data/shapes.ts";
 import { learningRateSchedules } from "./learning-rate.ts";
 import { trainLimits } from "./limits.ts";
 
@@ -18,10 +20,17 @@ const model = z.strictObject({
   defaults: json.optional().describe("inkling.json: steps, guidance, sampler that suit the model"),
 });
 
+/** Some of the names of a table. */
+const some = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
+  z.array(z.enum(Object.keys(table) as [Name, ...Name[]])).min(1);
+
 const shapes = z.strictObject({
   shapes: z.strictObject({
     count: z.int().min(1).optional().describe("How many different drawings"),
     seed: whole(trainLimits.seed).optional().describe("Of the drawings"),
+    colors: some(shapeColors).optional().describe("Which colours; all where it is left out"),
+    shapes: some(forms).optional().describe("Which shapes"),
+    backgrounds: some(shapeBackgrounds).optional().describe("Which backgrounds"),
   }),
 });
 

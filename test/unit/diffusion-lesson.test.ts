@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clipTextConfig } from "../../src/configs/index.ts";
+import { clipTextConfig, predictionTypes } from "../../src/configs/index.ts";
 import { minSnrWeight } from "../../src/diffusion/index.ts";
 import { type Graph, lower, lowerings, toOnnx } from "../../src/graph/index.ts";
-import { autoencoder, clipText } from "../../src/models/index.ts";
+import { autoencoder, clipText, unet } from "../../src/models/index.ts";
 import type { Runtime } from "../../src/runtime/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { CpuGenerator, float32, type Tensor } from "../../src/tensor/index.ts";
+import { openFrozen } from "../../src/training/frozen.ts";
 import {
   clipTextWeights,
   type DiffusionLessonOptions,
@@ -21,7 +22,7 @@ import {
   unpack,
 } from "../../src/training/index.ts";
 import { pixelVae } from "../../src/training/pixel-vae.ts";
-import { openCheckpoint, readWeight } from "../../src/weights/index.ts";
+import { type ModelPart, openCheckpoint, readWeight } from "../../src/weights/index.ts";
 import { plainCheckpoint } from "../support/checkpoints.ts";
 import { need, readTensors } from "../support/fixtures.ts";
 
@@ -130,6 +131,34 @@ describe("a diffusion lesson", () => {
     }
     await alone.close();
     await both.close();
+  });
+
+  it.each(predictionTypes)("is the mean square of what the U-Net misses: %s", async (prediction) => {
+    const all = await parts();
+    const model = diffusionModel({ ...all, scheduler: { ...all.scheduler, prediction_type: prediction } });
+    const given = { width: SIDE, height: SIDE, trainTextEncoder: false, seed: 1 };
+    const lesson = await diffusionLesson(model, runtime, given);
+    const batch = await lesson.batch(examples, new CpuGenerator(3));
+    const { loss } = await gradientsOf(lesson.loss(2), lesson.initial, batch);
+
+    const { latents, noise, timesteps, encoder_hidden_states } = batch as Record<string, Tensor>;
+    const [alpha, sigma, x0, e] = [batch["alpha"], batch["sigma"], latents, noise].map(numbers) as number[][];
+    const size = x0!.length / 2;
+    const mix = (a: readonly number[], b: readonly number[], sign: 1 | -1) =>
+      x0!.map((_, i) => alpha![Math.floor(i / size)]! * a[i]! + sign * sigma![Math.floor(i / size)]! * b[i]!);
+    const [, , height, width] = latents!.shape as [number, number, number, number];
+    const session = await openFrozen(all.unet as ModelPart, unet(model.config.unet, { height, width }), runtime, 2);
+    const sample = float32(latents!.shape, mix(x0!, e!, 1));
+    const { out_sample } = await session.run({
+      sample,
+      timestep: timesteps!,
+      encoder_hidden_states: encoder_hidden_states!,
+    });
+    await session.release();
+    const target = { epsilon: e!, sample: x0!, v_prediction: mix(e!, x0!, -1) }[prediction];
+    const wanted = numbers(out_sample).reduce((sum, y, i) => sum + (y - target[i]!) ** 2, 0) / target.length;
+    expect(Math.abs(loss - wanted)).toBeLessThan(1e-4 * wanted);
+    await lesson.close();
   });
 
   it.each([

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { learningRateSchedules } from "../../training/learning-rate.ts";
 import { trainLimits as limits } from "../../training/limits.ts";
 import type { Cli } from "../cli.ts";
-import { addMachineOptions, integer, MODEL, number, OUTPUT, size } from "../options.ts";
+import { addDeviceOptions, integer, MODEL, number, OUTPUT, size } from "../options.ts";
 import type { TrainOptions } from "../train/diffusion.ts";
 
 /** `inkling train`: models that learn. */
@@ -67,7 +67,7 @@ function diffusion(command: Command, cli: Cli): void {
       integer("Seeds are", ...limits.seed),
     )
     .optionsGroup(MODEL);
-  addMachineOptions(command)
+  addDeviceOptions(command)
     .optionsGroup(OUTPUT)
     .option("--save-every <n>", "steps between checkpoints (default: 500)", integer("It is", ...limits.every))
     .option("--keep <n>", "checkpoints that stay (default: 2)", integer("It is", ...limits.keep))

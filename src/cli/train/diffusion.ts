@@ -20,7 +20,7 @@ import { type RecipeFlags, type WholeRecipe, wantedRecipe } from "./recipe.ts";
 import { trainReporter } from "./reporter.ts";
 import { sampler } from "./samples.ts";
 
-export interface TrainOptions extends RecipeFlags, MachineFlags {
+export interface TrainOptions extends RecipeFlags, Pick<MachineFlags, "device" | "threads"> {
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -58,15 +58,15 @@ export async function trainDiffusion(options: TrainOptions, cli: Cli): Promise<v
       seed: recipe.seed,
       cacheOf: await cachesOf(model, folder, (line) => reporter.note(line)),
     });
-    const prompts = recipe.samples ?? (await captionsOf(data, SAMPLES));
-    const onSheet = async (step: number, { width, height }: { width: number; height: number }, png: Uint8Array) =>
-      log.picture(step, "samples", { width, height, png });
-    const draw = sampler({ prompts, seed: recipe.seed, ...size, machine, onSheet }, cli);
-    const settings = settingsOf(recipe, folder);
-    const samples = recipe.samplesEvery === undefined ? undefined : { every: recipe.samplesEvery, draw };
-    for await (const event of train(lesson, data, runtime, { ...settings, resume, samples, signal: cli.signal })) {
-      await reporter.event(event);
-    }
+    const { samplesEvery: every, samples: prompts = every ? await captionsOf(data, SAMPLES) : [] } = recipe;
+    const draw = sampler({ prompts, seed: recipe.seed, ...size, machine, log }, cli);
+    const settings: TrainSettings = {
+      ...settingsOf(recipe, folder),
+      resume,
+      samples: every === undefined ? undefined : { every, draw },
+      signal: cli.signal,
+    };
+    for await (const event of train(lesson, data, runtime, settings)) await reporter.event(event);
     await lesson.close();
   } finally {
     reporter.end();

@@ -1,7 +1,6 @@
 import type { EventFile, TrainEvent, TrainStepEvent } from "../../training/index.ts";
 import { type Cli, write } from "../cli.ts";
 import { createCounter } from "../counter.ts";
-import { remark } from "../errors.ts";
 import { jsonLine } from "../json.ts";
 
 export interface TrainReporter {
@@ -36,7 +35,7 @@ export function trainReporter(
           return counter.update(event.step, event.steps, event.secondsLeft, stateOf(event));
         case "skipped":
           // Once, not in every epoch.
-          if (!skipped.has(event.key)) remark(cli, `left out: ${event.skipped}`);
+          if (!skipped.has(event.key)) counter.note(`left out: ${event.skipped}`);
           skipped.add(event.key);
           return;
         case "recovered":

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { contactSheet, encodePicture, makeFolder, type Picture, type SheetCell, saveBytes } from "../../image/index.ts";
+import { contactSheet, encodePicture, makeFolder, type SheetCell, saveBytes } from "../../image/index.ts";
 import type { MachineOptions } from "../../pipelines/opening.ts";
+import type { EventFile } from "../../training/index.ts";
 import type { Cli } from "../cli.ts";
 
 export interface SampleOptions {
@@ -10,11 +11,12 @@ export interface SampleOptions {
   readonly width: number;
   readonly height: number;
   readonly machine: MachineOptions;
-  onSheet(step: number, sheet: Picture, png: Uint8Array): Promise<void>;
+  /** Gets the sheets too. */
+  readonly log: Pick<EventFile, "picture">;
 }
 
 /** Draws the prompts with the model in a folder and lays them on one sheet, `samples/step-000100.png` beside it. */
-export function sampler({ prompts, seed, width, height, machine, onSheet }: SampleOptions, { engine, signal }: Cli) {
+export function sampler({ prompts, seed, width, height, machine, log }: SampleOptions, { engine, signal }: Cli) {
   return async (step: number, folder: string): Promise<readonly string[]> => {
     // Weights that change all the time are not worth being prepared.
     const drawer = await engine.load(folder, { ...machine, prepared: false, signal });
@@ -37,7 +39,7 @@ export function sampler({ prompts, seed, width, height, machine, onSheet }: Samp
     await makeFolder(join(folder, "samples"));
     const path = join(folder, "samples", `step-${String(step).padStart(6, "0")}.png`);
     await saveBytes(path, png, { overwrite: true });
-    await onSheet(step, sheet, png);
+    await log.picture(step, "samples", { width: sheet.width, height: sheet.height, png });
     return [path];
   };
 }
