@@ -32,8 +32,9 @@ const convInputGradient: Lowering = (node, [upstream, weight]) => {
 };
 
 /**
- * Every place that a kernel's weight looked at, side by side, times the gradients that it led to: one matrix product a
- * picture. Written as a convolution it would take two to four times as long.
+ * Every place that a kernel's weight looked at, side by side, times the gradients that it led to: one matrix product over the
+ * places of all pictures. Written as a convolution it would take two to four times as long; as a product a picture, whose
+ * results are added up, small pictures take longer.
  */
 const convWeightGradient: Lowering = (node, [upstream, input]) => {
   const { strides, pads, kernel_shape } = convAttributes(node);
@@ -52,9 +53,15 @@ const convWeightGradient: Lowering = (node, [upstream, input]) => {
   }
   // [B, O, P] · [B, P, k · C]
   const columns = transpose(concat(looks, 1), [0, 2, 1]);
-  const each = matmul(reshape(upstream!, [batch, features, area]), columns);
-  const summed = reshape(reduceSum(each, [0], { keep: false }), [features, ...kernel_shape, channels]);
-  return transpose(summed, [0, 3, 1, 2]);
+  const towards = reshape(upstream!, [batch, features, area]);
+  const summed =
+    typeof batch === "number"
+      ? matmul(
+          reshape(transpose(towards, [1, 0, 2]), [features, batch * area]),
+          reshape(columns, [batch * area, looks.length * channels]),
+        )
+      : reduceSum(matmul(towards, columns), [0], { keep: false });
+  return transpose(reshape(summed, [features, ...kernel_shape, channels]), [0, 3, 1, 2]);
 };
 
 const gatherGradient: Lowering = (node, [upstream, ids]) => {

@@ -117,12 +117,15 @@ export function shapes(options: ShapesOptions): Dataset {
   };
 }
 
-/** A caption of a pair, in the plainest words where no chance is given; the background is told of half of the time. */
+/**
+ * A caption of a pair, in the plainest words where no chance is given; else the background is told of half of the time, and
+ * now and then the shape without its colour, or that there is a shape of this colour, so that each word is learnt for itself.
+ */
 export function shapeCaption(
   { color, shape, background }: ShapePair & { readonly background?: ShapeBackground },
   chance?: Chance,
 ): string {
-  const what = `${color} ${shape}`;
+  const what = chance && chance() < 0.2 ? oneOf(chance, [shape, `${color} shape`]) : `${color} ${shape}`;
   const one = `${/^[aeiou]/.test(what) ? "an" : "a"} ${what}`;
   if (!chance) return one;
   const named = chance() < 0.25 ? what : one;
