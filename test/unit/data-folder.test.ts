@@ -119,6 +119,15 @@ describe("a folder with metadata.jsonl", () => {
     ]);
   });
 
+  it("may lie in a folder below, beside its pictures", async () => {
+    await put("train/a.png", await png(1));
+    await put("train/metadata.jsonl", '{"file_name": "a.png", "text": "a cat"}\n{}');
+    await put("b.png", await png(2));
+    const found = await all(await openFolder(folder));
+    expect(found.map(({ key }) => key)).toEqual(["train/a.png", "train/metadata.jsonl:2"]);
+    expect(told(found[0]!)).toBe("a cat");
+  });
+
   it("is identified by what is in its files", async () => {
     await put("a.png", await png(1));
     await put("b.png", await png(1));

@@ -1,5 +1,5 @@
-import { readFile, stat } from "node:fs/promises";
-import { extname, join, relative, resolve, sep } from "node:path";
+import { readFile } from "node:fs/promises";
+import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { filesIn, readPictureFile } from "../../image/index.ts";
 import { InputError } from "../../tensor/index.ts";
 import type { Dataset, Skipped } from "./dataset.ts";
@@ -15,55 +15,58 @@ export interface FilesOptions {
 const METADATA = "metadata.jsonl";
 
 /**
- * Pictures in a folder. Their captions stand in its metadata.jsonl, `{"file_name": "a.png", "text": "…"}` a line, as
- * diffusers' scripts read it, or in a text of the same name beside each, `a.txt` or `a.caption`, as kohya's do; a folder
- * in it that is called `10_sks cat` counts ten times, and its pictures without a text are called "sks cat".
+ * Pictures in a folder and the folders in it. Their captions stand in a metadata.jsonl, `{"file_name": "a.png", "text": "…"}`
+ * a line, as diffusers' scripts read it, or in a text of the same name beside each, `a.txt` or `a.caption`, as kohya's do; a
+ * folder in it that is called `10_sks cat` counts ten times, and its pictures without a text are called "sks cat".
  *
  * @throws InputError when the folder cannot be read, has no picture, or its metadata.jsonl cannot be read
  */
 export async function openFolder(folder: string, { caption }: FilesOptions = {}): Promise<Dataset> {
-  const listed = (await stat(join(folder, METADATA)).catch(() => undefined))?.isFile();
-  const sources = listed ? await fromMetadata(folder, caption) : await fromTexts(folder, caption);
+  const unread: Skipped[] = [];
+  const wanted = (name: string): boolean => name === METADATA || pictureFile.test(name) || captionFile.test(name);
+  const files = await filesIn(folder, wanted, (path, reason) => {
+    unread.push({ key: relative(folder, path), skipped: reason });
+  });
+  const lists = files.filter((path) => basename(path) === METADATA);
+  const sources: (Source | Skipped)[] = [];
+  for (const list of lists) sources.push(...(await fromMetadata(folder, list, caption)));
+  if (lists.length === 0) sources.push(...fromTexts(folder, files, caption));
   if (sources.length === 0) throw new InputError(`There is no picture in ${folder}, nor in the folders in it.`);
-  return datasetOf(folder, sources);
+  return datasetOf(folder, [...sources, ...unread]);
 }
 
 function sourceOf(folder: string, path: string, described: () => Promise<Description>): Source {
-  const key = relative(folder, path).split(sep).join("/");
-  return { key, name: path, bytes: () => readPictureFile(path), described };
+  return { key: keyOf(folder, path), name: path, bytes: () => readPictureFile(path), described };
 }
 
-async function fromMetadata(folder: string, caption: string | undefined): Promise<(Source | Skipped)[]> {
-  const path = join(folder, METADATA);
-  const text = await readFile(path, "utf8").catch((error: Error) => {
-    throw new InputError(`${path} cannot be read: ${error.message}.`);
+const keyOf = (folder: string, path: string): string => relative(folder, path).split(sep).join("/");
+
+async function fromMetadata(folder: string, list: string, caption: string | undefined): Promise<(Source | Skipped)[]> {
+  const text = await readFile(list, "utf8").catch((error: Error) => {
+    throw new InputError(`${list} cannot be read: ${error.message}.`);
   });
+  const beside = dirname(list);
   return text.split("\n").flatMap((line, i): (Source | Skipped)[] => {
     if (line.trim() === "") return [];
-    const where = `${path}, line ${i + 1}`;
+    const where = `${list}, line ${i + 1}`;
     try {
       const { file_name: name, ...rest } = objectOf(line, where);
       if (typeof name !== "string" || name === "") throw new InputError(`${where} has no "file_name".`);
-      if (!resolve(folder, name).startsWith(resolve(folder) + sep)) {
+      if (!resolve(beside, name).startsWith(resolve(beside) + sep)) {
         throw new InputError(`${where}: ${name} lies outside the folder.`);
       }
       const description = describedIn(rest, `${where}: ${name}`, caption);
-      return [sourceOf(folder, join(folder, name), async () => description)];
+      return [sourceOf(folder, join(beside, name), async () => description)];
     } catch (error) {
-      if (error instanceof InputError) return [{ key: `${METADATA}:${i + 1}`, skipped: error.message }];
+      if (error instanceof InputError) return [{ key: `${keyOf(folder, list)}:${i + 1}`, skipped: error.message }];
       throw error;
     }
   });
 }
 
-async function fromTexts(folder: string, caption: string | undefined): Promise<(Source | Skipped)[]> {
-  const unread: Skipped[] = [];
-  const onSkip = (path: string, reason: string): void => {
-    unread.push({ key: relative(folder, path), skipped: reason });
-  };
-  const files = await filesIn(folder, (name) => pictureFile.test(name) || captionFile.test(name), onSkip);
+function fromTexts(folder: string, files: readonly string[], caption: string | undefined): Source[] {
   const texts = new Map(files.filter((path) => captionFile.test(path)).map((path) => [stemOf(path), path]));
-  const sources = files.flatMap((path): Source[] => {
+  return files.flatMap((path): Source[] => {
     if (!pictureFile.test(path)) return [];
     // kohya's folders: how often, and of what. Four digits are a year.
     const [, times = "1", what] = /^(\d{1,3})_([^/\\]*)[/\\]/.exec(relative(folder, path)) ?? [];
@@ -72,7 +75,6 @@ async function fromTexts(folder: string, caption: string | undefined): Promise<(
       describedIn({ text: text === undefined ? "" : await readText(text) }, path, what?.trim() || caption);
     return Array<Source>(Number(times)).fill(sourceOf(folder, path, described));
   });
-  return [...sources, ...unread];
 }
 
 const stemOf = (path: string): string => path.slice(0, path.length - extname(path).length);
