@@ -14,6 +14,7 @@ export {
   type Chance,
   type Dataset,
   type Example,
+  type GeneratorOptions,
   isSkipped,
   type Places,
   type Skipped,

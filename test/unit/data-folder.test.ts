@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { encodePicture } from "../../src/image/index.ts";
-import { type Dataset, type Example, isSkipped, type Skipped } from "../../src/training/data/dataset.ts";
+import type { Example, Skipped } from "../../src/training/data/dataset.ts";
 import { openFolder } from "../../src/training/data/folder.ts";
+import { all, told } from "../support/data.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -19,14 +20,6 @@ async function put(name: string, content: string | Uint8Array): Promise<void> {
 
 const png = (value: number, width = 2): Promise<Uint8Array> =>
   encodePicture({ width, height: 1, data: new Uint8Array(3 * width).fill(value) }, "png");
-
-async function all(dataset: Dataset): Promise<(Example | Skipped)[]> {
-  const found: (Example | Skipped)[] = [];
-  for (let i = 0; i < dataset.length; i++) found.push(await dataset.at(i));
-  return found;
-}
-
-const told = (what: Example | Skipped): string => (isSkipped(what) ? `skipped: ${what.skipped}` : what.caption);
 
 describe("a folder of pictures with texts beside them", () => {
   it("says what the texts say, and what is wrong with what", async () => {

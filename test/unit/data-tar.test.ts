@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { encodePicture, saveBytes } from "../../src/image/index.ts";
-import { type Dataset, type Example, isSkipped, type Skipped } from "../../src/training/data/dataset.ts";
+import type { Example } from "../../src/training/data/dataset.ts";
 import { readContents, readMember, tarOf } from "../../src/training/data/tar.ts";
 import { openWebDataset, shardsOf } from "../../src/training/data/web-dataset.ts";
+import { all, told } from "../support/data.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -30,14 +31,6 @@ async function tar(name: string, files: Files, format = "ustar"): Promise<string
   execFileSync("tar", ["-cf", path, `--format=${format}`, "-C", inside, ...Object.keys(files)]);
   return path;
 }
-
-async function all(dataset: Dataset): Promise<(Example | Skipped)[]> {
-  const found: (Example | Skipped)[] = [];
-  for (let i = 0; i < dataset.length; i++) found.push(await dataset.at(i));
-  return found;
-}
-
-const told = (what: Example | Skipped): string => (isSkipped(what) ? `skipped: ${what.skipped}` : what.caption);
 
 describe("the contents of a tar", () => {
   const long = `${"deep/".repeat(30)}${"n".repeat(120)}.txt`;

@@ -52,4 +52,15 @@ export interface Dataset extends Places<Example> {
   identify(index: number): Promise<string>;
 }
 
+/** How many examples to draw, and which. */
+export interface GeneratorOptions {
+  readonly count: number;
+  /** Pixels of a side. */
+  readonly size?: number;
+  /** An integer ≥ 0. Default 0. */
+  readonly seed?: number;
+  /** Whether to draw what is learnt, or the combinations of attributes that never are. Default "train". */
+  readonly split?: "train" | "heldout";
+}
+
 export const isSkipped = (what: object): what is Skipped => "skipped" in what;

@@ -1,17 +1,11 @@
 import type { Dataset } from "./dataset.ts";
-import { type DrawingKind, openDrawings } from "./drawings/drawings.ts";
+import { type DrawingsOptions, openDrawings } from "./drawings/drawings.ts";
 import { type FilesOptions, openFolder } from "./folder.ts";
 import { shapes } from "./shapes.ts";
 import { openWebDataset } from "./web-dataset.ts";
 
-export interface DatasetOptions extends FilesOptions {
-  /** Examples at most; of what is generated, as many. Default all, or 100,000. */
-  readonly count?: number;
-  /** Of what is generated: pixels of a side, the seed, the split, the kinds of drawings. */
-  readonly size?: number;
-  readonly seed?: number;
-  readonly split?: "train" | "heldout";
-  readonly kinds?: readonly DrawingKind[];
+/** `count` is how many examples at most; of what is generated, as many. Size, seed, split and kinds are of what is generated. */
+export interface DatasetOptions extends FilesOptions, Partial<DrawingsOptions> {
   readonly signal?: AbortSignal;
 }
 

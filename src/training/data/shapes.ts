@@ -1,7 +1,7 @@
 import type { Picture } from "../../image/index.ts";
 import { type Box, boxOf } from "./boxes.ts";
 import { below, chanceOf, oneOf } from "./chance.ts";
-import type { Chance, Dataset, Example } from "./dataset.ts";
+import type { Chance, Dataset, Example, GeneratorOptions } from "./dataset.ts";
 import { coverage, type Form, forms } from "./shape-forms.ts";
 
 export type Rgb = readonly [number, number, number];
@@ -34,17 +34,8 @@ export type ShapeTruth = {
   readonly box: Box;
 };
 
-export interface ShapesOptions {
-  /** How many. */
-  readonly count: number;
-  /** Pixels of a side. Default 64. */
-  readonly size?: number;
-  readonly seed?: number;
-  /**
-   * Whether to draw the pairs of colour and shape that are learnt, or those that are never drawn for learning. Default
-   * "train".
-   */
-  readonly split?: "train" | "heldout";
+/** Pictures are of 64 pixels a side where nothing else is said. */
+export interface ShapesOptions extends GeneratorOptions {
   /** Which of them. Default all. */
   readonly colors?: readonly ShapeColor[];
   readonly shapes?: readonly Form[];

@@ -1,7 +1,7 @@
 import type { Picture } from "../../../image/index.ts";
 import { InputError } from "../../../tensor/index.ts";
 import { chanceOf, oneOf, shuffled, weighted } from "../chance.ts";
-import type { Attributes, Chance, Dataset, Example } from "../dataset.ts";
+import type { Attributes, Chance, Dataset, Example, GeneratorOptions } from "../dataset.ts";
 import { type Art, portraitStyles, readArt } from "./art.ts";
 import { type Composition, type CompositionKind, compositionCombinations, planComposition } from "./composition.ts";
 import { compositionCaption } from "./composition-caption.ts";
@@ -29,13 +29,8 @@ const MIX = {
 export type DrawingKind = keyof typeof MIX;
 export const drawingKinds = Object.keys(MIX) as DrawingKind[];
 
-export interface DrawingsOptions {
-  readonly count: number;
-  /** Pixels of a side. Default 256. */
-  readonly size?: number;
-  readonly seed?: number;
-  /** Whether to draw what is learnt, or the combinations of attributes that never are. Default "train". */
-  readonly split?: "train" | "heldout";
+/** Pictures are of 256 pixels a side where nothing else is said. */
+export interface DrawingsOptions extends GeneratorOptions {
   /** Only these. Default all, as the mix of the embedded model has them. */
   readonly kinds?: readonly DrawingKind[];
 }
