@@ -73,6 +73,7 @@ export async function datasetCommand(source: string, options: DatasetCommandOpti
       else if (preview === undefined && out === undefined) await write(cli.stdout, `${oneLine(caption)}\n`);
       yield example;
     }
+    if (told === 0) throw new InputError(`Nothing in ${dataset.name} can be used.`);
   }
   try {
     if (destination) await destination(looked());
@@ -80,7 +81,6 @@ export async function datasetCommand(source: string, options: DatasetCommandOpti
   } finally {
     counter.end();
   }
-  if (told === 0) throw new InputError(`Nothing in ${dataset.name} can be used.`);
   if (preview !== undefined) await saveBytes(preview, await encodePicture(await contactSheet(cells), format!), options);
   if (json) return;
   for (const written of [out, preview]) if (written !== undefined) await write(cli.stdout, `${written}\n`);

@@ -89,7 +89,8 @@ describe("inkling dataset", () => {
     const { code, stdout, stderr } = await runCli(["dataset", at("mine"), "--caption", "sks cat"]);
     expect([code, stdout]).toEqual([0, "sks cat\n"]);
     expect(stderr).toMatch(/^inkling: left out: \S+b\.png is no picture[^\n]*\n$/);
-    const without = await runCli(["dataset", at("mine")]);
+    const without = await runCli(["dataset", at("mine"), "--out", at("set")]);
+    expect(await readdir(folder)).toEqual(["mine"]);
     expect(without.code).toBe(1);
     expect(without.stderr).toContain(`Nothing in ${at("mine")} can be used.`);
   });

@@ -28,8 +28,7 @@ export const generatorNames = Object.keys(generators);
  */
 export async function openDataset(source: string, options: DatasetOptions = {}): Promise<Dataset> {
   const { count = MANY } = options;
-  const generate = generators[source];
-  if (generate) return generate({ ...options, count });
+  if (generatorNames.includes(source)) return generators[source]!({ ...options, count });
   const dataset = /\.(tar|tgz|tar\.\w+)$/i.test(source)
     ? await openWebDataset(source, options)
     : await openFolder(source, options);
