@@ -128,6 +128,9 @@ describe("drawings", () => {
       for (const caption of attributes!["captions"] as string[]) {
         expect(caption).not.toMatch(/undefined|null|NaN|[{}]|\ba a\b|\ban an\b|\ba an\b| {2}|^[ ,]|,$|[A-Z]/);
         expect(caption).not.toMatch(/\ba (orange|amber|illustration|ink|owl|apple)\b|\ban (blue|red|green|pixel)\b/);
+        expect(caption).not.toMatch(
+          /\b(picture|image) of (?!an? |two|three|four|\d)(red|yellow|green|blue|purple|black|white) /,
+        );
         expect(caption.split(" ").length).toBeLessThan(32);
       }
     }

@@ -46,9 +46,10 @@ export function compositionCaption(composition: Composition, detail: Detail, cha
   const { things, layout } = composition;
   const { behind } = layout;
   const styled = likely(chance, TOLD.style[detail]);
+  const introduced = likely(chance, 0.05);
   let phrase = what(composition, chance);
-  if (composition.count === 1 && detail === 0 && !styled && likely(chance, 0.5)) phrase = bare(phrase);
-  if (likely(chance, 0.05)) phrase = `${oneOf(chance, ["a picture of", "picture of", "an image of"])} ${phrase}`;
+  if (composition.count === 1 && detail === 0 && !styled && !introduced && likely(chance, 0.5)) phrase = bare(phrase);
+  if (introduced) phrase = `${oneOf(chance, ["a picture of", "picture of", "an image of"])} ${phrase}`;
   if ("scene" in behind) phrase += ` ${placeOf(chance, behind.scene)}`;
   else if (likely(chance, TOLD.background[detail])) phrase += onBackground(chance, behind.background);
   return styled ? inStyle(chance, phrase, things[0]!.style) : phrase;
