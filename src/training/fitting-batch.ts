@@ -4,7 +4,8 @@ import type { Lesson } from "./lesson.ts";
 import { type Batch, createTrainer, type Trainer } from "./trainer.ts";
 
 /** What ONNX Runtime, the C++ library and the system say where memory ends; the system ends the process by SIGKILL. */
-const OUT_OF_MEMORY = /bad_?alloc|allocate memory|out of memory|not enough memory|SIGKILL|Failed to allocate/i;
+const OUT_OF_MEMORY =
+  /bad_?alloc|allocate memory|out of memory|not enough memory|SIGKILL|Failed to allocate|allocation failed/i;
 
 /**
  * What `step` comes to. Where memory does not suffice for it, smaller batches are tried, half as large each time.

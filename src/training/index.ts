@@ -41,6 +41,7 @@ export { type DiffusionLessonOptions, diffusionLesson } from "./diffusion-lesson
 export { type DiffusionModel, type DiffusionParts, diffusionModel } from "./diffusion-model.ts";
 export { createEventFile, type EventFile, type LoggedPicture } from "./event-file.ts";
 export * from "./events.ts";
+export { lockFolder } from "./folder-lock.ts";
 export { gradientGraph } from "./gradients.ts";
 export { clipTextWeights, type ParameterShapes, torchWeights } from "./initial-weights.ts";
 export {

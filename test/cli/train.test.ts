@@ -160,12 +160,34 @@ describe("train diffusion", () => {
     [["--config", "recipe.json", "--out", "."], 1, "is not empty"],
     [["--config", "wrong.json", "--out", "a"], 1, 'there is no key "stepz"'],
     [["--config", "recipe.json", "--out", "a", "--data", "shapes", "--size", "8192"], 2, "4096"],
+    [["--config", "dark.json", "--out", "a", "--snr-gamma", "5"], 1, "no signal is left"],
   ] as const)("%j is refused before anything starts", async (args, code, words) => {
     writeFileSync(work.path("wrong.json"), JSON.stringify({ ...recipe, stepz: 1 }));
+    const scheduler = { ...recipe.model.scheduler, prediction_type: "epsilon", rescale_betas_zero_snr: true };
+    writeFileSync(work.path("dark.json"), JSON.stringify({ ...recipe, model: { ...recipe.model, scheduler } }));
     const done = await run(["train", "diffusion", ...args], work);
     expect(done.code, done.stderr).toBe(code);
     expectOneMessage(done, words);
-    expect(work.files()).toEqual(["recipe.json", "wrong.json"]);
+    expect(work.files()).toEqual(["dark.json", "recipe.json", "wrong.json"]);
+  });
+
+  it("leaves the folder to the run that is there already", async () => {
+    const running = start([...fromRecipe, "--out", "a", "--steps", "100000", "--save-every", "1", "--json"], work);
+    await running.until('"type":"checkpoint"');
+    const beside = await run(["train", "diffusion", "--resume", "--out", "a"], work);
+    expect(beside.code).toBe(1);
+    expectOneMessage(beside, `Another process (${running.child.pid}) trains in`);
+    running.child.kill("SIGKILL");
+    await running.finished;
+    // What was killed is not there any more.
+    const [latest] = work
+      .files("a")
+      .filter((name) => name.startsWith("checkpoint-"))
+      .map((name) => Number(name.split("-")[1]))
+      .sort((a, b) => b - a);
+    const after = await run(["train", "diffusion", "--resume", "--out", "a", "--steps", `${latest! + 1}`, "-q"], work);
+    expect([after.code, after.stderr]).toEqual([0, ""]);
+    expect(work.files("a").filter((name) => name.endsWith(".tmp") || name === ".training")).toEqual([]);
   });
 
   it("does not take another run for the one that it goes on with", async () => {

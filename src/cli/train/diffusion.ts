@@ -1,22 +1,27 @@
 import { join, resolve } from "node:path";
 import { makeFolder } from "../../image/index.ts";
 import { startMachine } from "../../pipelines/machine.ts";
+import type { Runtime } from "../../runtime/index.ts";
 import {
   createEventFile,
+  type Dataset,
   type DiffusionModel,
   diffusionLesson,
   diffusionModel,
+  type Lesson,
+  lockFolder,
   openCache,
   type TrainSettings,
   train,
 } from "../../training/index.ts";
 import { hashFiles } from "../../weights/index.ts";
 import type { Cli } from "../cli.ts";
+import { remark } from "../errors.ts";
 import { machineOf } from "../machine.ts";
 import type { MachineFlags } from "../options.ts";
 import { captionsOf, openData } from "./data.ts";
 import { partsOf } from "./model.ts";
-import { type RecipeFlags, type WholeRecipe, wantedRecipe } from "./recipe.ts";
+import { type RecipeFlags, type Wanted, type WholeRecipe, wantedRecipe } from "./recipe.ts";
 import { trainReporter } from "./reporter.ts";
 import { sampler } from "./samples.ts";
 
@@ -35,7 +40,7 @@ const SAMPLES = 4;
  */
 export async function trainDiffusion(options: TrainOptions, cli: Cli): Promise<void> {
   const wanted = await wantedRecipe(options);
-  const { recipe, resume } = wanted;
+  const { recipe } = wanted;
   const machine = await machineOf(options);
   const model = diffusionModel(await partsOf(wanted, cli.env));
   const size = pixelsOf(recipe, model);
@@ -43,12 +48,8 @@ export async function trainDiffusion(options: TrainOptions, cli: Cli): Promise<v
   cli.signal.throwIfAborted();
 
   const folder = resolve(recipe.output);
-  await makeFolder(folder);
-  const log = await createEventFile(join(folder, "logs"));
-  const reporter = trainReporter(cli, log, options);
   const { runtime, choice } = await startMachine({ ...machine, prepared: false }, cli.env);
   try {
-    reporter.note(`${data.name}: ${data.length} pictures, on ${choice.device} (${choice.reason})`);
     const lesson = await diffusionLesson(model, runtime, {
       ...size,
       // Fresh weights say nothing before they learn.
@@ -56,9 +57,39 @@ export async function trainDiffusion(options: TrainOptions, cli: Cli): Promise<v
       captionDropout: recipe.captionDropout,
       snrGamma: recipe.snrGamma,
       seed: recipe.seed,
-      cacheOf: await cachesOf(model, folder, (line) => reporter.note(line)),
+      cacheOf: await cachesOf(model, folder, (line) => remark(cli, line)),
     });
+    const intro = `${data.name}: ${data.length} pictures, on ${choice.device} (${choice.reason})`;
+    await teach({ ...wanted, lesson, data, size, folder, runtime, intro }, options, cli);
+    await lesson.close();
+  } finally {
+    await runtime.close();
+  }
+}
+
+interface Teaching extends Wanted {
+  readonly lesson: Lesson;
+  readonly data: Dataset;
+  readonly size: { readonly width: number; readonly height: number };
+  readonly folder: string;
+  readonly runtime: Runtime;
+  readonly intro: string;
+}
+
+/** Nothing is written before this: all that can be known to be wrong is known. */
+async function teach(
+  { recipe, resume, lesson, data, size, folder, runtime, intro }: Teaching,
+  options: TrainOptions,
+  cli: Cli,
+): Promise<void> {
+  await makeFolder(folder);
+  const unlock = await lockFolder(folder);
+  const log = await createEventFile(join(folder, "logs"));
+  const reporter = trainReporter(cli, log, options);
+  try {
+    reporter.note(intro);
     const { samplesEvery: every, samples: prompts = every ? await captionsOf(data, SAMPLES) : [] } = recipe;
+    const machine = await machineOf(options);
     const draw = sampler({ prompts, seed: recipe.seed, ...size, machine, log }, cli);
     const settings: TrainSettings = {
       ...settingsOf(recipe, folder),
@@ -67,11 +98,10 @@ export async function trainDiffusion(options: TrainOptions, cli: Cli): Promise<v
       signal: cli.signal,
     };
     for await (const event of train(lesson, data, runtime, settings)) await reporter.event(event);
-    await lesson.close();
   } finally {
     reporter.end();
     await log.close();
-    await runtime.close();
+    unlock();
   }
 }
 
