@@ -45,6 +45,7 @@ export async function loadDrawer(
   return engine.load(wish.model, {
     ...(await machineOf(options, wish.defaults)),
     convolutions: convolutionsOf(options, wish.defaults),
+    precision: options.precision ?? wish.defaults?.precision,
     prediction: wish.prediction,
     vae: options.vae,
     config: options.config,

@@ -1,14 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
 import { type Emphasis, emphases } from "../pipelines/emphasis.ts";
-import { convolutionChoices, limits, MAX_AREA } from "../pipelines/limits.ts";
+import { convolutionChoices, limits, MAX_AREA, precisionChoices } from "../pipelines/limits.ts";
 import { bytesOf } from "../pipelines/memory-size.ts";
 import { type AdapterSetting, type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
 
 /** Options of every command that draws. Those that are not given are undefined. */
-export interface DrawingOptions extends ConfigOptions, MachineFlags, ConvolutionFlags {
+export interface DrawingOptions extends ConfigOptions, MachineFlags, ConvolutionFlags, PrecisionFlags {
   readonly goal?: string;
   readonly from?: string;
   readonly negative?: string;
@@ -67,6 +67,11 @@ export interface ConvolutionFlags {
   readonly convolutions?: (typeof convolutionChoices)[number];
   /** Bytes. */
   readonly convolutionMemory?: number;
+}
+
+/** What networks are computed in. */
+export interface PrecisionFlags {
+  readonly precision?: (typeof precisionChoices)[number];
 }
 
 /** Headings of the help. */
@@ -151,7 +156,7 @@ export function addDrawingOptions(
     .option("--vae <name>", "a name of `inkling models`, a folder or a file: its VAE replaces the model's")
     .option("--config <folder>", "checkpoint folder whose configs, tokenizer and scheduler replace the model's")
     .addOption(predictionOption());
-  return addConfigOptions(addConvolutionOptions(addMachineOptions(command))).optionsGroup(OUTPUT);
+  return addConfigOptions(addPrecisionOption(addConvolutionOptions(addMachineOptions(command)))).optionsGroup(OUTPUT);
 }
 
 /** Gives `command`, which has the drawing options, those that say how many pictures and where they go. */
@@ -197,6 +202,16 @@ export function addConvolutionOptions(command: Command): Command {
       "what larger weights of auto may take in each network: 512MiB, 1GiB, 0 (default: a quarter of its weights, at least 256MiB)",
       memory,
     );
+}
+
+/** Gives `command` the options of {@link PrecisionFlags}. */
+export function addPrecisionOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      "--precision <name>",
+      "float32, or float16 on a graphics device that has it (default: auto, float16 where it is there)",
+    ).choices(precisionChoices),
+  );
 }
 
 /** Gives `command` the option that says where prepared weights are. */

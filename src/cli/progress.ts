@@ -35,7 +35,7 @@ export function describe(event: GenerateEvent, count: number): string | undefine
   const which = "picture" in event && count > 1 ? `picture ${event.picture + 1}/${count}: ` : "";
   switch (event.type) {
     case "model":
-      return `${oneLine(event.model)} on ${event.device} (${event.reason}), loaded in ${event.seconds.toFixed(1)} s`;
+      return `${oneLine(event.model)} on ${event.device}${event.precision === "float16" ? " in float16" : ""} (${event.reason}), loaded in ${event.seconds.toFixed(1)} s`;
     case "start":
       return `${which}seed ${event.seed}`;
     case "step":

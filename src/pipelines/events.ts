@@ -1,5 +1,6 @@
 import type { Picture } from "../image/picture.ts";
 import type { Tensor } from "../tensor/index.ts";
+import type { Precision } from "./sessions.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
 /**
@@ -24,6 +25,8 @@ export interface ModelEvent {
   readonly device: string;
   /** Why this device: "as asked", "no graphics card found", what was tried. */
   readonly reason: string;
+  /** What the U-Net is computed in. */
+  readonly precision: Precision;
   readonly seconds: number;
 }
 

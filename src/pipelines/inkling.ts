@@ -170,7 +170,8 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       throw await explainFailure(error, runtime.device);
     }
     const seconds = (performance.now() - start) / 1000;
-    if (!loaded) yield { type: "model", model: name, device: runtime.device, reason, seconds };
+    const precision = await networks.precision();
+    if (!loaded) yield { type: "model", model: name, device: runtime.device, reason, precision, seconds };
     loaded = true;
     const previewFactors = preview ? facts.defaults.previewFactors : undefined;
     const tools: DrawingTools = { ...facts, networks, tokenizer, signal, previewFactors, init, prompts };

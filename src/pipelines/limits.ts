@@ -35,6 +35,9 @@ export const limits = {
 /** What `--convolutions` takes: the fastest form for each, or one for all. */
 export const convolutionChoices = ["auto", "direct", "winograd-2", "winograd-4"] as const;
 
+/** What `--precision` takes: 16-bit floats where the device has them, or one for every device. */
+export const precisionChoices = ["auto", "float32", "float16"] as const;
+
 /** Pixels of a whole picture that this program will try to hold in memory. */
 export const MAX_AREA = 2048 * 2048;
 

@@ -16,7 +16,14 @@ import { float32, type Tensor } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
 import type { Checkpoint, ModelPart } from "../weights/index.ts";
 import { createNoisePredictor, type NoisePredictor, type UnetNetworks } from "./noise-predictor.ts";
-import { allFinite, type BuiltGraph, createSessions, type Network, type SessionsOptions } from "./sessions.ts";
+import {
+  allFinite,
+  type BuiltGraph,
+  createSessions,
+  type Network,
+  type Precision,
+  type SessionsOptions,
+} from "./sessions.ts";
 import { decodeInTiles } from "./tiles.ts";
 
 /** Places of the latent. */
@@ -29,6 +36,8 @@ export interface LatentSize {
 export interface Networks {
   /** The same networks with these adapters and no others; another set of them loads U-Net and text encoder anew. */
   adapted(adapters: Adapters): Networks;
+  /** What the U-Net and the text encoder are computed in. */
+  precision(): Promise<Precision>;
   /** ids [B, T] → [B, T, D]; `skip` last layers are left out. */
   encodeText(ids: Tensor<"int64">, skip: number, signal?: AbortSignal): Promise<Tensor<"float32">>;
   /** The U-Net for one run: dispose of it when that has ended. */
@@ -174,6 +183,7 @@ export function createNetworks(
 
   const withAdapters = (adapters: Adapters): Networks => ({
     adapted: withAdapters,
+    precision: () => precisionOf({}),
     async encodeText(ids, skip, signal) {
       const scales = scalesOf(adapters, "text");
       const { last_hidden_state: hidden } = await run(text(skip, adapters), { input_ids: ids, ...scales }, signal);

@@ -14,6 +14,7 @@ import { InputError, inTurns, nextTurn, type StoredTensor, type Tensor, untilAbo
 // Not from the room's index: this file also runs in a page, which reads no files.
 import { checkWeights } from "../weights/check.ts";
 import type { ModelPart, NonFinite, WeightStore } from "../weights/index.ts";
+import { precisionChoices } from "./limits.ts";
 
 /** What a session is made of. */
 export interface Network {
@@ -50,14 +51,13 @@ export interface SessionsOptions {
   /** How convolutions are computed on the CPU. Default: as seems fastest. */
   readonly convolutions?: Pick<PlanOptions, "form" | "extraBytes" | "measured">;
   /** What networks are computed in; "auto" takes float16 where the device has it. Default: float32. */
-  readonly precision?: Precision | "auto";
+  readonly precision?: (typeof precisionChoices)[number];
   /** What to try where the weights are in order and the numbers are not. */
   readonly advice?: string;
 }
 
-/** What is computed in: all that graphs hold, or half of it on a graphics device that can. */
-export const precisions = ["float32", "float16"] as const;
-export type Precision = (typeof precisions)[number];
+/** What is computed in. */
+export type Precision = Exclude<(typeof precisionChoices)[number], "auto">;
 
 /** Bytes of weights from which on a network that is asked briefly makes room for those that compute for long. */
 const LARGE = 2 ** 29;
@@ -97,10 +97,8 @@ export function createSessions(
   runtime: Runtime,
   { onNote = () => {}, findNonFinite, convolutions, precision = "float32", advice }: SessionsOptions = {},
 ): Sessions {
-  if (precision !== "auto" && !precisions.includes(precision)) {
-    throw new InputError(
-      `Networks are computed in ${["auto", ...precisions].join(", ")}, not in "${String(precision)}".`,
-    );
+  if (!precisionChoices.includes(precision)) {
+    throw new InputError(`The precision is ${precisionChoices.join(", ")}, not "${String(precision)}".`);
   }
   const sessions = new Map<string, Held>();
   const turns = new Map<string, Promise<unknown>>();
@@ -152,7 +150,7 @@ export function createSessions(
     const half = (await precisionOf({ exact })) === "float16";
     const right = new Set<string>();
     for (const { width } of abilities ? attentionKinds(graph) : []) {
-      for (const dtype of half ? precisions : (["float32"] as const)) {
+      for (const dtype of half ? (["float32", "float16"] as const) : (["float32"] as const)) {
         if (await abilities!.attention({ width, dtype })) right.add(nameOfKind({ width, dtype }));
       }
     }

@@ -72,7 +72,9 @@ async function tryDevice(device: Device): Promise<DeviceReport> {
     const session = await runtime.createSession(toOnnx(lower(g, lowerings[device]), () => float32([], [0])));
     const { sum } = await session.run({ x: float32([1], [1]) });
     const works = sum?.data[0] === 2;
-    return { device, works, reason: works ? "works" : `1 + 1 came to ${sum?.data[0]}` };
+    if (!works) return { device, works, reason: `1 + 1 came to ${sum?.data[0]}` };
+    const half = device === "webgpu" && (await runtime.abilities?.float16());
+    return { device, works, reason: half ? "has 16-bit floats" : "works" };
   } catch (error) {
     return { device, works: false, reason: reasonOf(error) };
   } finally {

@@ -287,7 +287,7 @@ async function* fakeEvents(
   const embedding = float32([1, 77, 2], new Float32Array(154));
   const text = { of: "cond", part: 0, weight: 1, until: steps, text: settings.prompt } as const;
   const weights = float32([1, 77], Array(77).fill(1));
-  yield { type: "model", model: settings.model, device: "cpu", reason: "as asked", seconds: 0.5 };
+  yield { type: "model", model: settings.model, device: "cpu", reason: "as asked", precision: "float32", seconds: 0.5 };
   yield {
     type: "tokens",
     cond: tokens,

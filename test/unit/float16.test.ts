@@ -22,6 +22,9 @@ vi.mock("../../src/graph/lowerings/index.ts", async (original) => {
   return { ...real, lowerFor };
 });
 
+// The CPU has no such kernels.
+vi.mock("../../src/graph/lowerings/webgpu-kernels.ts", () => ({ asKernels: (graph: Graph) => graph }));
+
 const cpu = createNodeRuntime({ device: "cpu", threads: 2 });
 const runner = caseRunner(cpu);
 afterAll(() => runner.close());
@@ -105,7 +108,9 @@ describe("a picture", () => {
   test("is not drawn in 16 bits where there are none, nor in what there is not", async () => {
     await expect(draw(device(false), "float16")).rejects.toThrow(/WebGPU adapter.* no 16-bit floats.*take float32/);
     await expect(draw({ ...cpu, close: async () => {} }, "float16")).rejects.toThrow(/device cpu has no 16-bit floats/);
-    await expect(draw(device(true), "int4" as "float16")).rejects.toThrow(/auto, float32, float16, not in "int4"/);
+    await expect(draw(device(true), "int4" as "float16")).rejects.toThrow(
+      /precision is auto, float32, float16, not "int4"/,
+    );
   });
 
   test("that runs over in the VAE is decoded in 32 bits, as are those after it", async () => {

@@ -5,14 +5,16 @@ import { type Cli, write } from "../cli.ts";
 import {
   addConvolutionOptions,
   addMachineOptions,
+  addPrecisionOption,
   type ConvolutionFlags,
   integer,
   type MachineFlags,
   number,
+  type PrecisionFlags,
 } from "../options.ts";
 import { table } from "../table.ts";
 
-interface BenchOptions extends MachineFlags, ConvolutionFlags {
+interface BenchOptions extends MachineFlags, ConvolutionFlags, PrecisionFlags {
   readonly model?: string;
   readonly size: number;
   readonly steps: number;
@@ -38,14 +40,15 @@ export function bench(command: Command, cli: Cli): void {
       number(...limits.guidance),
       7.5,
     );
-  addConvolutionOptions(addMachineOptions(command))
+  addPrecisionOption(addConvolutionOptions(addMachineOptions(command)))
     .option("--json", "JSON on a terminal, too")
-    .action(async ({ model, measure, json, size, steps, cfg, ...machine }: BenchOptions) => {
+    .action(async ({ model, measure, json, size, steps, cfg, precision, ...machine }: BenchOptions) => {
       const { signal } = cli;
       const { convolutionsOf, machineOf } = await import("../machine.ts");
       const report = await cli.engine.benchmark(model, {
         ...(await machineOf(machine)),
         convolutions: convolutionsOf(machine),
+        precision,
         size,
         steps,
         cfg,

@@ -16,17 +16,23 @@ const linear: Lowering = (_, [x, weight, bias]) => {
  * runtime's own GroupNorm kernels exist on CUDA only.
  *
  * @param normalize […, values] → the same with mean 0 and variance 1, given what is added to the variance
+ * @param scale x [B, C, …] · weight [C] + bias [C]. Default: as a product and a sum
  */
 export const groupNorm =
-  (normalize: (grouped: Value, epsilon: number) => Value): Lowering =>
+  (normalize: (grouped: Value, epsilon: number) => Value, scale = perChannel): Lowering =>
   (node, [x, weight, bias]) => {
     const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
     const [batch, channels, ...rest] = x!.shape;
     const size = rest.reduce<number>((n, _, i) => n * fixed(rest, i, "GroupNorm"), (channels as number) / groups);
-    const normal = normalize(reshape(x!, [batch!, groups, size]), epsilon.float);
-    const perChannel = (v: Value) => reshape(v, [channels!, ...rest.map(() => 1)]);
-    return add(mul(reshape(normal, x!.shape), perChannel(weight!)), perChannel(bias!));
+    return scale(reshape(normalize(reshape(x!, [batch!, groups, size]), epsilon.float), x!.shape), weight!, bias!);
   };
+
+/** x [B, C, …] · weight + bias, both [C]. */
+function perChannel(x: Value, weight: Value, bias: Value): Value {
+  const [, channels, ...rest] = x.shape;
+  const each = (v: Value) => reshape(v, [channels!, ...rest.map(() => 1)]);
+  return add(mul(x, each(weight)), each(bias));
+}
 
 /** Every row of every "channel" of x [B, C, values] by itself. */
 export function instanceNorm(x: Value, epsilon: number): Value {

@@ -6,6 +6,7 @@ import { common } from "./common.ts";
 import { cpu } from "./cpu.ts";
 import { type PlanOptions, planConvolutions } from "./plan.ts";
 import { webgpu, webgpuWith } from "./webgpu.ts";
+import { asKernels } from "./webgpu-kernels.ts";
 
 /** How each device wants its operations written. */
 export const lowerings = {
@@ -28,7 +29,7 @@ export function lowerFor(
   graph: Graph,
   { attends, ...plan }: LoweringOptions = {},
 ): Graph {
-  if (device === "webgpu") return lower(graph, webgpuWith(attends));
+  if (device === "webgpu") return lower(asKernels(graph), webgpuWith(attends));
   if (device !== "cpu") return lower(graph, lowerings[device]);
   const forms = new Map(planConvolutions(graph, plan).map(({ node, form }) => [node, form]));
   if ([...forms.values()].every((form) => form === "direct")) return lower(graph, cpu);

@@ -1,6 +1,7 @@
+import { floats } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
-import { emit, integers } from "../ops/emit.ts";
+import { emit, halfOrWhole, integers } from "../ops/emit.ts";
 import {
   add,
   causalMask,
@@ -31,6 +32,13 @@ const EPSILON = 1e-5;
 function normalize(grouped: Value, epsilon: number): Value {
   const centred = grouped.dtype === "float16" ? grouped : sub(grouped, slice(grouped, 2, 0, 1));
   return instanceNorm(epsilon === EPSILON ? centred : mul(centred, Math.sqrt(EPSILON / epsilon)), EPSILON);
+}
+
+/** x · weight + bias in one pass: batch normalisation with a mean of 0 and a variance of 1. */
+function scale(x: Value, weight: Value, bias: Value): Value {
+  const [channels] = weight.shape as [number];
+  const each = (value: number) => x.graph.constant(floats(halfOrWhole(x), [channels], Array(channels).fill(value)));
+  return emit("BatchNormalization", [x, weight, bias, each(0), each(1)], x, { epsilon: { float: 0 } });
 }
 
 /** Bytes that one table of who looks where may take: half of the 128 MiB that every adapter grants a buffer. */
@@ -111,20 +119,24 @@ const wave =
     const turns = emit("Floor", [add(mul(x!, 1 / (2 * Math.PI)), 0.5)], x!);
     const angle = TURN.reduce((rest, part) => sub(rest, mul(turns, part)), x!);
     const square = mul(angle, angle);
-    // Horner's scheme on 1 − x²/(n·(n−1))·(1 − …), from the smallest term on.
-    let series: Value | undefined;
-    for (let n = 2 * TERMS + first; n > first; n -= 2) {
-      const step = mul(square, -1 / (n * (n - 1)));
-      series = add(series ? mul(step, series) : step, 1);
-    }
-    return first ? mul(angle, series!) : series!;
+    // Horner's scheme from the smallest term on.
+    const [smallest, ...others] = coefficients(first);
+    const series = others.reduce<Value | number>((sum, coefficient) => add(mul(square, sum), coefficient), smallest!);
+    return first ? mul(angle, series) : (series as Value);
   };
+
+/** Of the series of the cosine, or of sin x / x, in x²: ±1/n!, the smallest first. */
+function coefficients(first: 0 | 1): number[] {
+  const all = [1];
+  for (let n = 2 + first; all.length <= TERMS; n += 2) all.unshift(-all[0]! / (n * (n - 1)));
+  return all;
+}
 
 /** @param attends where the runtime's own attention comes out right. Default: nowhere */
 export function webgpuWith(attends: (about: AttentionKind) => boolean = () => false): Lowerings {
   return {
     ...common,
-    GroupNorm: groupNorm(normalize),
+    GroupNorm: groupNorm(normalize, scale),
     Attention: attention(attends),
     Conv: conv,
     Sin: wave(1),
