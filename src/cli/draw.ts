@@ -46,6 +46,7 @@ export async function loadDrawer(
     ...(await machineOf(options, wish.defaults)),
     convolutions: convolutionsOf(options, wish.defaults),
     precision: options.precision ?? wish.defaults?.precision,
+    weights: wish.weights,
     prediction: wish.prediction,
     vae: options.vae,
     config: options.config,

@@ -21,11 +21,17 @@ export async function dryRun(
   said: readonly string[],
   cli: Cli,
 ): Promise<void> {
-  const { goal, prediction, model } = wish;
+  const { goal, prediction, weights, model } = wish;
   await deviceOf(options.device ?? wish.defaults.device);
   const opening: string[] = [];
   const { vae, config } = options;
-  const planner = await cli.engine.plan(model, { prediction, vae, config, onNote: (line) => opening.push(line) });
+  const planner = await cli.engine.plan(model, {
+    prediction,
+    weights,
+    vae,
+    config,
+    onNote: (line) => opening.push(line),
+  });
   const { settings, notes } = await asUsage(() => planner.plan(wish.settings));
   const lines = [...said, ...opening, ...(goal ? [goalLine(goal, settings)] : []), ...notes];
   if (options.json) {

@@ -1,7 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formats, type PictureFormat } from "../image/encode.ts";
 import { type Emphasis, emphases } from "../pipelines/emphasis.ts";
-import { convolutionChoices, limits, MAX_AREA, precisionChoices } from "../pipelines/limits.ts";
+import {
+  convolutionChoices,
+  limits,
+  MAX_AREA,
+  precisionChoices,
+  type WeightForm,
+  weightForms,
+} from "../pipelines/limits.ts";
 import { bytesOf } from "../pipelines/memory-size.ts";
 import { type AdapterSetting, type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
@@ -43,6 +50,7 @@ export interface DrawingOptions extends ConfigOptions, MachineFlags, Convolution
   readonly vae?: string;
   readonly config?: string;
   readonly prediction?: PredictionType;
+  readonly weights?: WeightForm;
   readonly output?: string;
   readonly overwrite?: boolean;
   readonly quiet?: boolean;
@@ -155,7 +163,8 @@ export function addDrawingOptions(
     .option("-m, --model <name>", "a name of `inkling models`, a checkpoint folder, or a .safetensors file")
     .option("--vae <name>", "a name of `inkling models`, a folder or a file: its VAE replaces the model's")
     .option("--config <folder>", "checkpoint folder whose configs, tokenizer and scheduler replace the model's")
-    .addOption(predictionOption());
+    .addOption(predictionOption())
+    .addOption(weightsOption());
   return addConfigOptions(addPrecisionOption(addConvolutionOptions(addMachineOptions(command)))).optionsGroup(OUTPUT);
 }
 
@@ -230,6 +239,12 @@ export function addConfigOptions(command: Command): Command {
       "goals and defaults of yours (default: the next inkling.config.* from here upwards)",
     )
     .option("--no-config-file", "look for no such file");
+}
+
+/** In what U-Net and text encoder are computed. */
+export function weightsOption(): Option {
+  const about = "8bit and 4bit take less memory, and do not draw the same picture (default: float32)";
+  return new Option("--weights <form>", about).choices(weightForms);
 }
 
 function predictionOption(): Option {

@@ -3,6 +3,7 @@ import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
 import type { Config } from "../pipelines/config.ts";
 import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
+import type { WeightForm } from "../pipelines/limits.ts";
 import type { GenerateSettings, Goal, GoalSettings } from "../pipelines/settings.ts";
 import { defined, InputError } from "../tensor/index.ts";
 import type { PredictionType } from "../weights/index.ts";
@@ -20,6 +21,7 @@ export interface Wish {
   readonly settings: GenerateSettings;
   readonly model: string | undefined;
   readonly prediction: PredictionType | undefined;
+  readonly weights: WeightForm | undefined;
   /** Of the weights that the `--from` picture was drawn with. */
   readonly modelHash: string | undefined;
   /** What the settings' goal stands for, where it is not only a name that a picture bears. */
@@ -88,6 +90,7 @@ export async function wishOf(
     settings,
     model: options.model ?? (await modelOf(drawnWith, options.from, cli)) ?? defaults.model,
     prediction: options.prediction ?? taken?.prediction,
+    weights: options.weights ?? taken?.weights ?? (taken ? undefined : defaults.weights),
     modelHash,
     goal,
     defaults,

@@ -1,6 +1,7 @@
+export { toOnnxAhead } from "./ahead.ts";
 export * from "./copy.ts";
 export * from "./cut.ts";
-export * from "./eight-bit.ts";
+export { type BitsOf, IN_BITS, inFewerBits, type WeightBits } from "./fewer-bits.ts";
 export * from "./float16.ts";
 export * from "./graph.ts";
 export * from "./lower.ts";

@@ -33,6 +33,20 @@ export interface OnnxModel {
   readonly locations: readonly string[];
   /** What the weights take as the graph computes with them. */
   readonly weightBytes: number;
+  /** What is computed of the weights before the graph is loaded. */
+  readonly ahead?: Ahead;
+}
+
+/** Results that a graph refers to as if they lay in a file, and the graphs, without inputs, that they come of. */
+export interface Ahead {
+  /** What the graph calls that file. */
+  readonly location: string;
+  readonly bytes: number;
+  readonly pieces: readonly {
+    readonly model: OnnxModel;
+    /** Where each of its outputs begins in the file. */
+    readonly places: Readonly<Record<string, number>>;
+  }[];
 }
 
 const OPSET = 21;
@@ -42,8 +56,14 @@ const IR_VERSION = 10;
  * Writes a lowered graph in ONNX's format (onnx.proto, IR version 10, opset 21). Weights that lie in files are
  * referred to by place ("external data"); those of another type than float32 are cast by nodes, which the runtime
  * folds away once when it loads the graph.
+ *
+ * @param made inputs that are weights, too, and where they lie; their file is told as it stands
  */
-export function toOnnx(graph: Graph, weightOf: (name: string) => Weight): OnnxModel {
+export function toOnnx(
+  graph: Graph,
+  weightOf: (name: string) => Weight,
+  made: ReadonlyMap<string, StoredTensor> = new Map(),
+): OnnxModel {
   const weights = new Map<string, Weight>();
   const files = new Set<string>();
   let weightBytes = 0;
@@ -59,7 +79,7 @@ export function toOnnx(graph: Graph, weightOf: (name: string) => Weight): OnnxMo
   const pbf = new PbfWriter();
   pbf.writeVarintField(1, IR_VERSION);
   pbf.writeStringField(2, "inkling");
-  pbf.writeMessage(7, writeGraph, { graph, weights, folder });
+  pbf.writeMessage(7, writeGraph, { graph, weights, folder, made });
   pbf.writeMessage(8, writeOpset, ["", OPSET]);
   pbf.writeMessage(8, writeOpset, ["com.microsoft", 1]);
   return {
@@ -102,10 +122,11 @@ interface Bound {
   readonly graph: Graph;
   readonly weights: ReadonlyMap<string, Weight>;
   readonly folder: string;
+  readonly made: ReadonlyMap<string, StoredTensor>;
 }
 
 /** A GraphProto. Its repeated fields may stand in any order; only the nodes' own order counts. */
-function writeGraph({ graph, weights, folder }: Bound, out: PbfWriter): void {
+function writeGraph({ graph, weights, folder, made }: Bound, out: PbfWriter): void {
   const parameters = new Map([...graph.parameters].map(([name, value]) => [value, name]));
   const views = graph.nodes.filter((node) => isView(node, parameters, weights));
   const nodes = graph.nodes.filter((node) => !views.includes(node));
@@ -138,7 +159,11 @@ function writeGraph({ graph, weights, folder }: Bound, out: PbfWriter): void {
   }
   for (const node of passed) out.writeMessage(1, writeNode, node);
   out.writeStringField(2, graph.name);
-  for (const input of graph.inputs) out.writeMessage(11, writeValueInfo, { name: input.name, type: input });
+  for (const { name, dtype, shape } of graph.inputs) {
+    const data = made.get(name);
+    if (data) out.writeMessage(5, writeInitializer, { name, data, shape, folder: "" });
+    else out.writeMessage(11, writeValueInfo, { name, type: { dtype, shape } });
+  }
   for (const [name, type] of graph.outputs) out.writeMessage(12, writeValueInfo, { name, type });
 }
 

@@ -3,7 +3,7 @@ import { type LoadOptions, open } from "./inkling.ts";
 import type { MachineOptions } from "./opening.ts";
 import { textToImage } from "./text-to-image.ts";
 
-export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "convolutions" | "precision"> {
+export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "convolutions" | "precision" | "weights"> {
   /** Pixels of a side. */
   readonly size: number;
   readonly steps: number;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { didYouMean } from "../hub/nearest.ts";
 import { InputError } from "../tensor/index.ts";
 import { NO_GOAL } from "./goals.ts";
-import { convolutionChoices, limits, precisionChoices } from "./limits.ts";
+import { convolutionChoices, limits, precisionChoices, weightForms } from "./limits.ts";
 import { MEMORY_SIZE } from "./memory-size.ts";
 
 const whole = ([low, high]: readonly [number, number]) => z.int().min(low).max(high);
@@ -56,6 +56,7 @@ const defaults = z.strictObject({
   convolutions: z.enum(convolutionChoices).optional().describe("As --convolutions"),
   convolutionMemory: z.string().regex(MEMORY_SIZE).optional().describe("As --convolution-memory: 512MiB, 1GiB, 0"),
   precision: z.enum(precisionChoices).optional().describe("As --precision"),
+  weights: z.enum(weightForms).optional().describe("As --weights"),
   goal: text.optional().describe("As --goal"),
   negative: z.string().optional().describe("As --negative"),
   output: text.optional().describe("As --output, seen from the folder of this file"),

@@ -4,7 +4,7 @@ import { type PredictionType, predictionTypes } from "../configs/prediction.ts";
 import type { CheckpointOptions } from "../weights/index.ts";
 import { type Emphasis, emphases } from "./emphasis.ts";
 import type { ScoreEvent } from "./events.ts";
-import { limits } from "./limits.ts";
+import { limits, type WeightForm, weightForms } from "./limits.ts";
 import { type PromptSyntax, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
 import { version } from "./version.ts";
 
@@ -38,6 +38,7 @@ export function extraFields(
     "DeepCache branch": settings.deepCacheBranch,
     "Token merging ratio": settings.tokenMerging,
     Adapters: settings.adapters?.map(({ name: adapter, scale }) => `${adapter}:${scale}`).join(", "),
+    Weights: settings.weights,
     VAE: name(vae),
     Config: name(config),
     Variant: variant,
@@ -103,6 +104,7 @@ export interface ReadExtra {
   readonly promptSyntax?: PromptSyntax | undefined;
   readonly emphasis?: Emphasis | undefined;
   readonly prediction?: PredictionType | undefined;
+  readonly weights?: WeightForm | undefined;
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly tiling?: boolean | undefined;
   readonly deepCache?: number | undefined;
@@ -130,6 +132,7 @@ export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
     promptSyntax: promptSyntaxes.find((name) => name === fields.get("Prompt syntax")),
     emphasis: known === "original" ? undefined : known,
     prediction: predictionTypes.find((type) => type === fields.get("Prediction")),
+    weights: weightForms.find((form) => form === fields.get("Weights")),
     schedulerConfig: readOverrides(fields.get("Scheduler config")),
     tiling: { on: true, off: false }[fields.get("Tiled decoding") ?? ""],
     deepCache: wholeWithin(limits.deepCache, fields.get("DeepCache")),

@@ -115,6 +115,7 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
       findNonFinite,
       convolutions,
       ...(precision && { precision }),
+      weights: facts.weights,
     }),
     tokenizer,
     resolve: (settings) => resolveSettings(settings, facts),

@@ -1,4 +1,4 @@
-import { inEightBits } from "../graph/index.ts";
+import { inFewerBits } from "../graph/index.ts";
 import { resolveModel } from "../hub/index.ts";
 import type { ReadOn } from "../language/index.ts";
 import { cacheNames, type Gpt2Config, gpt2, gpt2Config } from "../models/index.ts";
@@ -37,7 +37,7 @@ export interface LanguageModelOptions extends OpeningOptions {
   readonly signal?: AbortSignal;
   /**
    * What products with the weights are computed in. "8bit" is faster, for it reads a quarter of the memory for each token,
-   * and not exact; see `inEightBits`. Default "float32".
+   * and not exact; see `inFewerBits`. Default "float32".
    */
   readonly weights?: "float32" | "8bit";
 }
@@ -78,7 +78,7 @@ export async function openGpt2(
   const { merges, vocab } = await readTokenizer(tokenizerFolder, { vocabSize: config.vocab_size });
   const sessions = createSessions(runtime, { onNote, findNonFinite });
   const exact = () => gpt2(config, { prefixed, logits: "last" });
-  const build = weights === "8bit" ? () => inEightBits(exact()) : exact;
+  const build = weights === "8bit" ? () => inFewerBits(exact(), () => 8) : exact;
   const handed = cacheNames(config).flat();
   const network: Network = { name: "GPT-2", variant: "", part, build: () => ({ graph: build(), handed }) };
   await sessions.open(network, signal);

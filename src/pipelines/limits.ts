@@ -38,6 +38,10 @@ export const convolutionChoices = ["auto", "direct", "winograd-2", "winograd-4"]
 /** What `--precision` takes: 16-bit floats where the device has them, or one for every device. */
 export const precisionChoices = ["auto", "float32", "float16"] as const;
 
+/** What `--weights` takes: the forms in which weights are computed with. */
+export const weightForms = ["float32", "8bit", "4bit"] as const;
+export type WeightForm = (typeof weightForms)[number];
+
 /** Pixels of a whole picture that this program will try to hold in memory. */
 export const MAX_AREA = 2048 * 2048;
 

@@ -113,6 +113,7 @@ export function createNetworks(
     part: textEncoder,
     partial: skip > 0,
     brief: true,
+    inBits: true,
     build: () =>
       adapted(
         clipText(clipTextConfig(textEncoder.config, textEncoder.configFile), { skip, tokens }),
@@ -138,6 +139,7 @@ export function createNetworks(
         name,
         variant: `${of} ${keyOf(adapters)}`,
         part: unetPart,
+        inBits: true,
         build: () => {
           const changes = adapters.map(({ name, unet: layers }) => ({ name, layers }));
           const { whole, [part]: graph } = parts();

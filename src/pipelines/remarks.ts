@@ -35,6 +35,11 @@ export function remarks(asked: GenerateSettings, settings: ResolvedSettings, fac
   const steps = settings.steps - (strength === undefined ? 0 : stepsSkipped(settings.steps, strength));
   if (negativePrompt && !looksAtNegative(settings, { distilled, steps }))
     lines.push("The negative prompt is not looked at: this guidance shows the U-Net the prompt alone.");
+  if (settings.weights) {
+    lines.push(
+      `Weights are kept in ${settings.weights.replace("bit", " bits")}: the picture is near the exact one, not the same.`,
+    );
+  }
   if (tiling) lines.push("The picture is decoded in tiles: faint seams are possible.");
   if (prompt.trim() === "") lines.push("The prompt is empty: the picture follows nothing but the seed.");
   return [...lines, ...remarksOnStart(asked, { width, height })];

@@ -6,7 +6,7 @@ import type { ModelDefaults } from "./defaults.ts";
 import { emphases } from "./emphasis.ts";
 import { fitGoal } from "./fit-goal.ts";
 import { fittedSize } from "./init-picture.ts";
-import { limits, MAX_AREA, real, whole } from "./limits.ts";
+import { limits, MAX_AREA, real, type WeightForm, whole } from "./limits.ts";
 import { tiledByDefault } from "./networks.ts";
 import { type GenerateSettings, promptSyntaxes, type ResolvedSettings } from "./settings.ts";
 import { checkPrompts, plainWords } from "./words.ts";
@@ -16,6 +16,8 @@ export interface ModelFacts {
   readonly name: string;
   readonly checkpoint: Checkpoint;
   readonly defaults: ModelDefaults;
+  /** What weights are computed with. */
+  readonly weights: WeightForm;
   /** Pixels per place of the latent. */
   readonly scale: number;
   readonly textLayers: number;
@@ -34,7 +36,7 @@ type Size = Pick<ResolvedSettings, "width" | "height">;
  * @throws InputError naming the setting, what it was and what it may be
  */
 export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): ResolvedSettings {
-  const { name, checkpoint, defaults, scale, textLayers } = facts;
+  const { name, checkpoint, defaults, scale, textLayers, weights } = facts;
   const { settings: asked, goal } = fitGoal(wanted, facts);
   const { clipSkip } = asked;
   const start = startOf(asked, facts);
@@ -82,6 +84,7 @@ export function resolveSettings(wanted: GenerateSettings, facts: ModelFacts): Re
     }),
     schedulerConfig: asked.schedulerConfig,
     model: name,
+    ...(weights !== "float32" && { weights }),
   };
   const begin = settings.strength === undefined ? 0 : stepsSkipped(settings.steps, settings.strength);
   const { sampler, schedule } = walkOf(settings, checkpoint, begin);

@@ -1,12 +1,15 @@
 import {
   type AttentionKind,
   attentionKinds,
+  type BitsOf,
   type Graph,
+  inFewerBits,
   inFloat16,
   lowerFor,
   nameOfKind,
   type PlanOptions,
   toOnnx,
+  toOnnxAhead,
   weightsOf,
 } from "../graph/index.ts";
 import type { Feeds, Runtime, Session } from "../runtime/index.ts";
@@ -14,7 +17,8 @@ import { InputError, inTurns, nextTurn, type StoredTensor, type Tensor, untilAbo
 // Not from the room's index: this file also runs in a page, which reads no files.
 import { checkWeights } from "../weights/check.ts";
 import type { ModelPart, NonFinite, WeightStore } from "../weights/index.ts";
-import { precisionChoices } from "./limits.ts";
+import { precisionChoices, type WeightForm } from "./limits.ts";
+import { bitsFor } from "./weight-bits.ts";
 
 /** What a session is made of. */
 export interface Network {
@@ -26,6 +30,8 @@ export interface Network {
   readonly partial?: boolean;
   /** It is asked at the start of a picture only, and need not lie in memory while others compute. */
   readonly brief?: boolean;
+  /** Its weights are kept in fewer bits where that is asked for. */
+  readonly inBits?: boolean;
   /** How many it mostly computes at once. Default: 2, a prompt and its negative. */
   readonly batch?: number;
   /** Its numbers are too large for 16 bits. */
@@ -52,6 +58,8 @@ export interface SessionsOptions {
   readonly convolutions?: Pick<PlanOptions, "form" | "extraBytes" | "measured">;
   /** What networks are computed in; "auto" takes float16 where the device has it. Default: float32. */
   readonly precision?: (typeof precisionChoices)[number];
+  /** In what form the weights of networks that allow it are kept. Default "float32". */
+  readonly weights?: WeightForm;
   /** What to try where the weights are in order and the numbers are not. */
   readonly advice?: string;
 }
@@ -95,10 +103,20 @@ interface Held {
  */
 export function createSessions(
   runtime: Runtime,
-  { onNote = () => {}, findNonFinite, convolutions, precision = "float32", advice }: SessionsOptions = {},
+  {
+    onNote = () => {},
+    findNonFinite,
+    convolutions,
+    precision = "float32",
+    weights = "float32",
+    advice,
+  }: SessionsOptions = {},
 ): Sessions {
   if (!precisionChoices.includes(precision)) {
     throw new InputError(`The precision is ${precisionChoices.join(", ")}, not "${String(precision)}".`);
+  }
+  if (precision === "float16" && weights !== "float32") {
+    throw new InputError(`Weights of ${weights} are computed with in float32: leave out the precision or the weights.`);
   }
   const sessions = new Map<string, Held>();
   const turns = new Map<string, Promise<unknown>>();
@@ -137,17 +155,21 @@ export function createSessions(
     }
   }
 
-  async function precisionOf({ exact }: Pick<Network, "exact">): Promise<Precision> {
-    if (precision === "float32") return precision;
+  const isInBits = ({ inBits = false }: Network): boolean => inBits && weights !== "float32";
+
+  async function precisionOf(network: Network): Promise<Precision> {
+    // What codes are multiplied with is rounded to 8 bits anyway.
+    if (precision === "float32" || isInBits(network)) return "float32";
     const able = (await runtime.abilities?.float16()) ?? false;
     if (precision === "float16" && !able) throw noFloat16(runtime.device);
-    return able && !exact ? "float16" : "float32";
+    return able && !network.exact ? "float16" : "float32";
   }
 
   /** As the device computes it, in the precision that was asked for. */
-  async function lowered(graph: Graph, { batch, exact }: Network, handed: readonly string[]): Promise<Graph> {
-    const { abilities, device } = runtime;
-    const half = (await precisionOf({ exact })) === "float16";
+  async function lowered(graph: Graph, network: Network, handed: readonly string[]): Promise<Graph> {
+    const { abilities, device, signedBytes } = runtime;
+    const { batch } = network;
+    const half = (await precisionOf(network)) === "float16";
     const right = new Set<string>();
     for (const { width } of abilities ? attentionKinds(graph) : []) {
       for (const dtype of half ? (["float32", "float16"] as const) : (["float32"] as const)) {
@@ -156,7 +178,7 @@ export function createSessions(
     }
     const attends = (about: AttentionKind) => right.has(nameOfKind(about));
     const narrow = half ? inFloat16(graph, { handed, attends }) : graph;
-    return lowerFor(device, narrow, { ...convolutions, attends, ...(batch && { batch }) });
+    return lowerFor(device, narrow, { ...convolutions, attends, signedBytes, ...(batch && { batch }) });
   }
 
   /** In steps that let the event loop turn: for a large model each takes tens of milliseconds. */
@@ -173,10 +195,13 @@ export function createSessions(
       if (!partial) checked.add(part);
     }
     await nextTurn();
-    const written = await lowered(graph, network, handed);
+    // Adapters are small, and stay as they are.
+    const bitsOf: BitsOf = (key, count) => (stored?.has(key) ? undefined : bitsFor(weights, count));
+    const kept = isInBits(network) ? inFewerBits(graph, bitsOf) : graph;
+    const written = await lowered(kept, network, handed);
     await nextTurn();
     const weight = weightsOf(part.weights);
-    const model = toOnnx(written, (key) => stored?.get(key) ?? weight(key));
+    const model = (runtime.makesAhead ? toOnnxAhead : toOnnx)(written, (key) => stored?.get(key) ?? weight(key));
     await nextTurn();
     const keep = handed.filter((name) => graph.outputs.has(name));
     // What adapters change is as large as the network itself, and there are many sets of them.

@@ -2,6 +2,7 @@ import type { Picture, PictureSource } from "../image/index.ts";
 import type { Wildcards } from "../text/index.ts";
 import type { InitPicture } from "./beginning.ts";
 import type { Emphasis } from "./emphasis.ts";
+import type { WeightForm } from "./limits.ts";
 
 /** How prompts are read: A1111's weights, editing, `AND` and `BREAK` at any length; or as they stand, cut after 77 tokens. */
 export const promptSyntaxes = ["a1111", "plain"] as const;
@@ -222,6 +223,8 @@ export interface ResolvedSettings {
   readonly adapters?: readonly { readonly name: string; readonly scale: number }[];
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly model: string;
+  /** Absent where weights are computed with as they are. */
+  readonly weights?: Exclude<WeightForm, "float32">;
   /** First ten hexadecimal digits of the U-Net file's SHA-256, as A1111 shows them; absent until known. */
   readonly modelHash?: string;
 }

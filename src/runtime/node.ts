@@ -4,9 +4,11 @@ import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import type { OnnxModel } from "../graph/index.ts";
 import { abilitiesOf } from "./abilities.ts";
+import { openModel } from "./ahead.ts";
 import { keepingOn, type Opened, toSession } from "./ort.ts";
 import { preparedSessions } from "./prepared.ts";
 import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
+import { addsSignedBytes } from "./signed-bytes.ts";
 
 type Ort = typeof import("onnxruntime-node");
 
@@ -29,6 +31,8 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
   const keeper = prepared && device === "cpu" ? preparedSessions(ort, prepared) : undefined;
   const runtime: Runtime = {
     device,
+    signedBytes: addsSignedBytes(),
+    makesAhead: true,
     async createSession(model: OnnxModel, { keep, prepare = true, onNote }: SessionOptions = {}): Promise<Session> {
       const options: InferenceSession.SessionOptions = {
         executionProviders: [device],
@@ -49,9 +53,7 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
           },
         },
       };
-      const inner = await (keeper && prepare
-        ? keeper.create(model, options, onNote)
-        : ort.InferenceSession.create(model.bytes, options));
+      const inner = await (keeper && prepare ? keeper.create(model, options, onNote) : openModel(ort, model, options));
       return toSession(ort, inner, open, { keep });
     },
     async close() {

@@ -15,8 +15,8 @@ export interface WeightFile {
 
 /** Everything that prepared weights depend on. Threads are not among it: what is written is the same for any number. */
 export interface Ingredients {
-  /** The graph, which says where in the files which weight lies. */
-  readonly graph: Uint8Array;
+  /** The graph, which says where in the files which weight lies, and those of what is computed ahead. */
+  readonly graphs: readonly Uint8Array[];
   readonly files: readonly WeightFile[];
   /** How far the graph is optimised. */
   readonly level: string;
@@ -30,19 +30,24 @@ export interface Ingredients {
 const FORMAT = 1;
 
 /** SHA-256 over all of it; 64 hexadecimal digits. */
-export function keyOf({ graph, files, level, version, processor }: Ingredients): string {
-  const facts = [FORMAT, level, version, processor, files.map((file) => Object.values(file).map(String)), graph.length];
-  return createHash("sha256").update(JSON.stringify(facts)).update(graph).digest("hex");
+export function keyOf({ graphs, files, level, version, processor }: Ingredients): string {
+  const lengths = graphs.map(({ length }) => length);
+  const facts = [FORMAT, level, version, processor, files.map((file) => Object.values(file).map(String)), ...lengths];
+  const hash = createHash("sha256").update(JSON.stringify(facts));
+  for (const graph of graphs) hash.update(graph);
+  return hash.digest("hex");
 }
 
 /** @throws what the system says where a file is not there */
-export function ingredientsOf({ bytes, folder, locations }: OnnxModel, level: string, version: string): Ingredients {
-  const files = locations.map((location) => {
-    const path = realpathSync(join(folder, location));
+export function ingredientsOf(model: OnnxModel, level: string, version: string): Ingredients {
+  const models = [model, ...(model.ahead?.pieces.map((piece) => piece.model) ?? [])];
+  const paths = models.flatMap(({ folder, locations }) => locations.map((location) => join(folder, location)));
+  const files = [...new Set(paths)].map((file) => {
+    const path = realpathSync(file);
     const { size, mtimeNs: modifiedNs, ino: inode } = statSync(path, { bigint: true });
     return { path, size, modifiedNs, inode };
   });
-  return { graph: bytes, files, level, version, processor: processor() };
+  return { graphs: models.map(({ bytes }) => bytes), files, level, version, processor: processor() };
 }
 
 /** Lines of /proc/cpuinfo that say what a processor can do, on x86 and on Arm; the others count its beats. */

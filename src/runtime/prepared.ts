@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import type { OnnxModel } from "../graph/index.ts";
+import { openModel } from "./ahead.ts";
 import {
   findEntry,
   flushEntry,
@@ -107,10 +108,12 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
   async function make({ model, options, key }: Making): Promise<InferenceSession> {
     const draft = newDraft(folder, { wanted: largestSize(model.weightBytes), limit, inUse });
     const drop = () => rmSync(draft, { recursive: true, force: true });
-    const session = await ort.InferenceSession.create(model.bytes, saving(options, draft)).catch((error: unknown) => {
-      drop();
-      throw error;
-    });
+    const session = await openModel(ort, model, saving(options, draft, { packed: !model.ahead })).catch(
+      (error: unknown) => {
+        drop();
+        throw error;
+      },
+    );
     try {
       placeDraft(draft, folder, { key, name: model.name });
     } catch (error) {
@@ -123,7 +126,7 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
 
   return {
     async create(model, options, onNote = () => {}) {
-      const plain = () => ort.InferenceSession.create(model.bytes, options);
+      const plain = () => openModel(ort, model, options);
       if (model.weightBytes < SMALLEST) return plain();
       const level = options.graphOptimizationLevel!;
       let key: string;
@@ -135,7 +138,8 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       }
       const known = await find(key, options);
       if (known) return known;
-      if (model.weightBytes < AT_ONCE_FROM) {
+      // What was made ahead would take as long again, too.
+      if (model.weightBytes < AT_ONCE_FROM && !model.ahead) {
         later.set(key, { model, options, key });
         return plain();
       }
@@ -164,8 +168,15 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
   };
 }
 
-/** Options that write, beside making the session, the graph as it was optimised and the weights as they were packed. */
-function saving(options: InferenceSession.SessionOptions, draft: string): InferenceSession.SessionOptions {
+/**
+ * Options that write, beside making the session, the graph as it was optimised and the weights, `packed` as kernels read them.
+ * Packed codes among packed numbers are not found again by ONNX Runtime 1.30: what it then computes is noise.
+ */
+function saving(
+  options: InferenceSession.SessionOptions,
+  draft: string,
+  { packed }: { readonly packed: boolean },
+): InferenceSession.SessionOptions {
   return {
     ...options,
     optimizedModelFilePath: join(draft, GRAPH),
@@ -174,7 +185,7 @@ function saving(options: InferenceSession.SessionOptions, draft: string): Infere
         ...settingsOf(options),
         optimized_model_external_initializers_file_name: WEIGHTS,
         optimized_model_external_initializers_min_size_in_bytes: "1024",
-        save_external_prepacked_constant_initializers: "1",
+        ...(packed && { save_external_prepacked_constant_initializers: "1" }),
       },
     },
   };

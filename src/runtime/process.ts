@@ -16,6 +16,7 @@ import type {
   Session,
   SessionOptions,
 } from "./runtime.ts";
+import { addsSignedBytes } from "./signed-bytes.ts";
 
 /** A request without its number. */
 type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
@@ -31,6 +32,8 @@ export function createProcessRuntime(options: RuntimeOptions): Runtime {
   let closed = false;
   const runtime: Runtime = {
     device: options.device,
+    signedBytes: addsSignedBytes(),
+    makesAhead: true,
     reopensQuickly: options.device === "cpu" && options.prepared !== undefined,
     async createSession(model, session) {
       if (closed) throw new Error("The runtime was closed: open the model again to draw with it.");

@@ -72,6 +72,10 @@ export interface Runtime {
   readonly reopensQuickly?: boolean;
   /** What the device can do beyond what every device of its kind can. Default: nothing. */
   readonly abilities?: Abilities;
+  /** Its products of unsigned with signed bytes are right (see signed-bytes.ts); default: they may be not. */
+  readonly signedBytes?: boolean;
+  /** It computes what a graph wants of its weights before it is loaded ({@link OnnxModel}'s `ahead`). */
+  readonly makesAhead?: boolean;
   createSession(model: OnnxModel, options?: SessionOptions): Promise<Session>;
   close(): Promise<void>;
 }

@@ -184,7 +184,7 @@ describe("weights that are the same", () => {
 
 describe("the key", () => {
   const facts: Ingredients = {
-    graph: new Uint8Array([1, 2]),
+    graphs: [new Uint8Array([1, 2])],
     files: [{ path: "/w", size: 1n, modifiedNs: 2n, inode: 3n }],
     level: "all",
     version: "1.30.0",
@@ -193,7 +193,8 @@ describe("the key", () => {
   const [file] = facts.files;
 
   test.each<[string, Partial<Ingredients>]>([
-    ["the graph", { graph: new Uint8Array([1, 3]) }],
+    ["the graph", { graphs: [new Uint8Array([1, 3])] }],
+    ["what is computed ahead", { graphs: [new Uint8Array([1, 2]), new Uint8Array([1])] }],
     ["a file's path", { files: [{ ...file!, path: "/v" }] }],
     ["a file's size", { files: [{ ...file!, size: 2n }] }],
     ["a file's time, by a nanosecond", { files: [{ ...file!, modifiedNs: 3n }] }],

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { BenchmarkReport } from "../../pipelines/benchmark.ts";
-import { limits } from "../../pipelines/limits.ts";
+import { limits, type WeightForm } from "../../pipelines/limits.ts";
 import { type Cli, write } from "../cli.ts";
 import {
   addConvolutionOptions,
@@ -11,6 +11,7 @@ import {
   type MachineFlags,
   number,
   type PrecisionFlags,
+  weightsOption,
 } from "../options.ts";
 import { table } from "../table.ts";
 
@@ -20,6 +21,7 @@ interface BenchOptions extends MachineFlags, ConvolutionFlags, PrecisionFlags {
   readonly steps: number;
   readonly measure?: number;
   readonly cfg: number;
+  readonly weights?: WeightForm;
   readonly json?: boolean;
 }
 
@@ -40,15 +42,16 @@ export function bench(command: Command, cli: Cli): void {
       number(...limits.guidance),
       7.5,
     );
-  addPrecisionOption(addConvolutionOptions(addMachineOptions(command)))
+  addPrecisionOption(addConvolutionOptions(addMachineOptions(command.addOption(weightsOption()))))
     .option("--json", "JSON on a terminal, too")
-    .action(async ({ model, measure, json, size, steps, cfg, precision, ...machine }: BenchOptions) => {
+    .action(async ({ model, measure, json, size, steps, cfg, precision, weights, ...machine }: BenchOptions) => {
       const { signal } = cli;
       const { convolutionsOf, machineOf } = await import("../machine.ts");
       const report = await cli.engine.benchmark(model, {
         ...(await machineOf(machine)),
         convolutions: convolutionsOf(machine),
         precision,
+        weights,
         size,
         steps,
         cfg,

@@ -1,24 +1,14 @@
 import { int64, zeros } from "../../tensor/index.ts";
 import { copyInto } from "../copy.ts";
 import { partOf } from "../cut.ts";
+import { IN_BITS } from "../fewer-bits.ts";
 import { Graph, type Node, type Value } from "../graph.ts";
 import { emit } from "../ops/emit.ts";
-import {
-  add,
-  concat,
-  div,
-  gatherAlong,
-  linear,
-  mul,
-  reduceMean,
-  reshape,
-  slice,
-  sqrt,
-  sub,
-  transpose,
-} from "../ops/index.ts";
+import { add, concat, div, gatherAlong, mul, reduceMean, reshape, slice, sqrt, sub, transpose } from "../ops/index.ts";
 import { type Dim, fixed, type Shape } from "../shape.ts";
+import { type BytesOptions, convolveBytes } from "./byte-convolution.ts";
 import { type ConvolutionForm, convolve } from "./convolutions.ts";
+import { bitsOf, convolveInBits, isOnePlace } from "./fewer-bits.ts";
 
 /** Operations of each element by itself: the layout is nothing to them. */
 const ELEMENTWISE = new Set(["Silu", "QuickGelu", "Gelu", "Relu", "Tanh", "Sigmoid", "Neg", "Exp", "Sqrt", "Clip"]);
@@ -33,11 +23,11 @@ const BROADCAST = new Set(["Add", "Sub", "Mul", "Div"]);
  *
  * @param formOf how each convolution is to be computed
  */
-export function channelsLast(graph: Graph, formOf: (node: Node) => ConvolutionForm): Graph {
+export function channelsLast(graph: Graph, formOf: (node: Node) => ConvolutionForm, options: BytesOptions = {}): Graph {
   const into = new Graph(graph.name);
   const layout = new Layout();
   const moved = copyInto(into, graph, {
-    node: (node, inputs) => rewrite(node, inputs as Value[], layout, formOf),
+    node: (node, inputs) => rewrite(node, inputs as Value[], layout, formOf, options),
   });
   return partOf(into, Object.fromEntries([...graph.outputs].map(([name, value]) => [name, moved.get(value)!])));
 }
@@ -46,7 +36,7 @@ export function channelsLast(graph: Graph, formOf: (node: Node) => ConvolutionFo
 class Layout {
   readonly #last = new Map<Value, Value>();
   /** Linear layers by what they gave. */
-  readonly linears = new Map<Value, readonly (Value | undefined)[]>();
+  readonly linears = new Map<Value, Pick<Node, "op" | "inputs" | "attributes">>();
 
   has(x: Value): boolean {
     return this.#last.has(x);
@@ -81,6 +71,7 @@ function rewrite(
   inputs: readonly Value[],
   layout: Layout,
   formOf: (node: Node) => ConvolutionForm,
+  options: BytesOptions,
 ): Value | readonly Value[] | undefined {
   const [x] = inputs as [Value];
   const { op, attributes } = node;
@@ -90,7 +81,12 @@ function rewrite(
     if (form === "direct") return;
     return layout.give(convolve(form, [layout.take(x), inputs[1]!, inputs[2]]));
   }
-  if (op === "Linear") return remember(node, inputs, layout);
+  if (op === IN_BITS.Conv) {
+    const operands = [layout.take(x), inputs[1]!, inputs[2]] as const;
+    const inBytes = bitsOf(node) === 8 && !isOnePlace(node);
+    return layout.give(inBytes ? convolveBytes(operands, node, options) : convolveInBits(operands, node));
+  }
+  if (op === "Linear" || op === IN_BITS.Linear) return remember(node, inputs, layout);
   if (op === "Split") return splitLinear(node, inputs, layout);
   if (op === "Transpose") return turned(node, x, layout);
   if (!known) return;
@@ -143,8 +139,9 @@ function turned(node: Node, x: Value, layout: Layout): Value | undefined {
 }
 
 function remember(node: Node, inputs: readonly Value[], layout: Layout): Value {
-  const y = emit(node.op, inputs, node.outputs[0]!, node.attributes);
-  layout.linears.set(y, inputs);
+  const { op, attributes } = node;
+  const y = emit(op, inputs, node.outputs[0]!, attributes);
+  layout.linears.set(y, { op, inputs, attributes });
   return y;
 }
 
@@ -152,12 +149,12 @@ function remember(node: Node, inputs: readonly Value[], layout: Layout): Value {
 function splitLinear(node: Node, [x]: readonly Value[], layout: Layout): Value[] | undefined {
   const made = layout.linears.get(x!);
   if (!made || node.attributes["axis"] !== x!.shape.length - 1) return;
-  const [input, weight, bias] = made;
+  const [input, weight, bias] = made.inputs;
   let from = 0;
-  return node.outputs.map(({ shape }) => {
-    const to = from + (shape.at(-1) as number);
+  return node.outputs.map((type) => {
+    const to = from + (type.shape.at(-1) as number);
     const cut = (v: Value) => slice(v, 0, from, to);
-    const piece = linear(input!, cut(weight!), bias && cut(bias));
+    const piece = emit(made.op, [input, cut(weight!), bias && cut(bias)], type, made.attributes);
     from = to;
     return piece;
   });

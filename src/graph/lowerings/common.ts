@@ -4,6 +4,7 @@ import type { Lowering, Lowerings } from "../lower.ts";
 import { emit, halfOrWhole } from "../ops/emit.ts";
 import { add, cast, joinHeads, matmul, mul, reshape, sigmoid, softmax, splitHeads, transpose } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
+import { fewerBits } from "./fewer-bits.ts";
 import { gradients } from "./gradients.ts";
 
 const linear: Lowering = (_, [x, weight, bias]) => {
@@ -84,6 +85,7 @@ const resizeNearest: Lowering = (node, [x]) => {
 /** Operations that no device has in one node, written with ones that all have. */
 export const common: Lowerings = {
   ...gradients,
+  ...fewerBits,
   Linear: linear,
   GroupNorm: groupNorm(instanceNorm),
   Attention: attention,

@@ -1,6 +1,8 @@
+import { IN_BITS } from "../fewer-bits.ts";
 import type { Graph } from "../graph.ts";
 import { type Lowerings, lower } from "../lower.ts";
 import type { AttentionKind } from "./attention-kind.ts";
+import type { BytesOptions } from "./byte-convolution.ts";
 import { channelsLast } from "./channels-last.ts";
 import { common } from "./common.ts";
 import { cpu } from "./cpu.ts";
@@ -15,7 +17,7 @@ export const lowerings = {
   webgpu,
 } as const satisfies Record<string, Lowerings>;
 
-export interface LoweringOptions extends PlanOptions {
+export interface LoweringOptions extends PlanOptions, BytesOptions {
   /** Where the runtime's own attention comes out right on a WebGPU adapter. Default: nowhere. */
   readonly attends?: (about: AttentionKind) => boolean;
 }
@@ -27,14 +29,15 @@ export interface LoweringOptions extends PlanOptions {
 export function lowerFor(
   device: keyof typeof lowerings,
   graph: Graph,
-  { attends, ...plan }: LoweringOptions = {},
+  { attends, signedBytes, ...plan }: LoweringOptions = {},
 ): Graph {
   if (device === "webgpu") return lower(asKernels(graph), webgpuWith(attends));
   if (device !== "cpu") return lower(graph, lowerings[device]);
   const forms = new Map(planConvolutions(graph, plan).map(({ node, form }) => [node, form]));
-  if ([...forms.values()].every((form) => form === "direct")) return lower(graph, cpu);
+  const inBits = graph.nodes.some(({ op }) => op === IN_BITS.Conv);
+  if (!inBits && [...forms.values()].every((form) => form === "direct")) return lower(graph, cpu);
   return lower(
-    channelsLast(graph, (node) => forms.get(node)!),
+    channelsLast(graph, (node) => forms.get(node)!, { signedBytes }),
     cpu,
   );
 }
