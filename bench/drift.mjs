@@ -43,6 +43,8 @@ const SHORTCUTS = {
   "16 steps": { steps: 16 },
   "12 steps": { steps: 12 },
   "UniPC 12": { sampler: "UniPC", steps: 12 },
+  "8 bits": { weights: "8bit" },
+  "4 bits": { weights: "4bit" },
 };
 
 /** Which of the cases are drawn for the speed. */
@@ -68,7 +70,11 @@ if (!folder || unknown) {
   else console.error("Usage: node bench/drift.mjs FOLDER [--only NAME,…] [--count N] [--sheets]");
   process.exit(2);
 }
-const settingsOf = (name) => ({ ...EXACT, ...all[name] });
+/** Weights are told when a model is opened, all else with each picture. */
+const settingsOf = (name) => {
+  const { weights: _, ...settings } = { ...EXACT, ...all[name] };
+  return settings;
+};
 /** Whether the goal holds all that a shortcut changes. */
 const inGoal = (name) =>
   Object.entries(all[name]).every(([key, value]) => JSON.stringify(GOAL[key]) === JSON.stringify(value));
@@ -81,15 +87,24 @@ const cases = Array.from({ length: count }, (_, i) => Math.floor((i * texts.leng
 }));
 const fileOf = (name, { seed }) => join(folder, name, `${String(seed).padStart(4, "0")}.png`);
 
-const model = await open(undefined, { device: "cpu" });
+const models = new Map();
+const model = await modelFor("exact");
 await drawMissing();
 const kept = options.judge ? await judge() : true;
 if (options.time) await time();
-await model.runtime.close();
+for (const { runtime } of models.values()) await runtime.close();
 process.exitCode = kept ? 0 : 1;
+
+/** The model with its weights in the form that the shortcut wants. */
+async function modelFor(name) {
+  const { weights = "float32" } = all[name] ?? {};
+  if (!models.has(weights)) models.set(weights, await open(undefined, { device: "cpu", weights }));
+  return models.get(weights);
+}
 
 /** The picture, and how many evaluations of the U-Net it took, of all of it and of its shallow part. */
 async function draw(name, { prompt, seed }) {
+  const model = await modelFor(name);
   const evaluations = { whole: 0, shallow: 0 };
   const noisePredictor = (...cut) => {
     const unet = model.networks.noisePredictor(...cut);
@@ -165,7 +180,7 @@ async function time() {
       for (const name of Object.keys(seconds)) {
         const settings = model.resolve({ ...settingsOf(name), prompt: "" });
         // Each form of the U-Net takes another's place in memory: loading is not what is timed.
-        await model.networks.prepare(PLACES, { skip: 0, tiled: false, ...cutOf(settings) });
+        await (await modelFor(name)).networks.prepare(PLACES, { skip: 0, tiled: false, ...cutOf(settings) });
         const start = performance.now();
         evaluations[name] = (await draw(name, cases[i])).evaluations;
         seconds[name].push((performance.now() - start) / 1000);
