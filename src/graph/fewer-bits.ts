@@ -2,6 +2,7 @@ import { sizeOf } from "../tensor/index.ts";
 import type { Graph } from "./graph.ts";
 import { type Lowering, lower } from "./lower.ts";
 import { emit } from "./ops/emit.ts";
+import { add, mul } from "./ops/index.ts";
 import { fixed } from "./shape.ts";
 
 /** How many bits a weight may be kept in. */
@@ -35,5 +36,26 @@ export function inFewerBits(graph: Graph, bitsOf: BitsOf): Graph {
       if (!bits || fixed(weight.shape, summed, op) % BLOCK !== 0) return emit(op, inputs, type!, attributes);
       return emit(IN_BITS[op as keyof typeof IN_BITS], inputs, type!, { ...attributes, bits });
     };
-  return lower(graph, { Linear: marked(1), MatMul: marked(0), Conv: marked(1) });
+  const kept = lower(graph, { Linear: marked(1), MatMul: marked(0), Conv: marked(1) });
+  showDamage(kept);
+  return kept;
+}
+
+/**
+ * Rounded to codes, a number that is none becomes one. What an exact weight that is not finite would do to x has to show all
+ * the same: it becomes a part of what is computed last. Rows that are looked up are left out, as most are not.
+ */
+function showDamage(graph: Graph): void {
+  const ops: readonly string[] = [...Object.values(IN_BITS), "Gather"];
+  const rounded = graph.nodes.filter(({ op }) => ops.includes(op));
+  if (!rounded.some(({ op }) => op !== "Gather")) return;
+  const elsewhere = new Set(rounded.map(({ inputs: [first, second], op }) => (op === "Gather" ? first : second)));
+  const exact = [...graph.parameters.values()].filter((weight) => !elsewhere.has(weight));
+  const computed = graph.nodes.flatMap(({ outputs }) => outputs);
+  const [name, last] = [...graph.outputs].reduce((a, b) => (computed.indexOf(b[1]) > computed.indexOf(a[1]) ? b : a));
+  if (exact.length === 0 || last.dtype !== "float32") return;
+  const nothing = exact.map((weight) =>
+    mul(emit("ReduceSum", [weight], { dtype: "float32", shape: [] }, { keepdims: 0 }), 0),
+  );
+  graph.output(name, add(last, nothing.reduce(add)));
 }

@@ -10,6 +10,7 @@ import {
   lowerFor,
   lowerings,
   matmul,
+  mul,
   toOnnx,
   type Value,
   type WeightBits,
@@ -133,6 +134,21 @@ test("what is no weight, or does not divide into blocks, is computed as before",
   g.output("y", matmul(y, g.input("other", "float32", [64, 64])));
   expect(inEightBits(g).nodes.map(({ op }) => op)).toEqual(["MatMul", "MatMul"]);
 });
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+  "%d in a weight that stays exact shows in what comes out",
+  async (bad) => {
+    const weights: Record<string, Tensor> = { scale: normal(1, inner), weight: normal(2, outer, inner) };
+    (weights["scale"]!.data as Float32Array)[3] = bad;
+    const g = new Graph("scaled");
+    const x = mul(g.input("x", "float32", ["rows", inner]), g.parameter("scale", [inner]));
+    g.output("y", linear(x, g.parameter("weight", [outer, inner])));
+    const kept = inFewerBits(g, (name) => (name === "weight" ? 8 : undefined));
+    const session = await runtime.createSession(toOnnx(lower(kept, lowerings.cpu), (name) => weights[name]!));
+    const { y } = await session.run({ x: normal(3, 2, inner) });
+    expect((y!.data as Float32Array).some((value) => !Number.isFinite(value))).toBe(true);
+  },
+);
 
 test("a bias is added, and parameters keep their names and shapes", async () => {
   const weights: Record<string, Tensor> = { "fc.weight": normal(1, outer, inner), "fc.bias": normal(2, outer) };

@@ -110,7 +110,7 @@ function quantize(weight: Value, axis: number, order: readonly number[], bits: W
 
 /**
  * In 8 bits the largest of a block, to either side, is the last code. In 4 bits, where a code more or less counts, it is the
- * first one of all 16, and what lies as far to the other side is cut off by half a step at most.
+ * first one of all 16, and what lies as far to the other side is cut off, by a step at most.
  */
 function scalesOf(max: Value, min: Value, bits: WeightBits): Value {
   const larger = emit("Max", [max, neg(min)], max);
