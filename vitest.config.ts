@@ -14,13 +14,17 @@ export default defineConfig({
         test: {
           name: "cpu",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/webgpu/**", "test/browser/**"],
+          exclude: ["test/webgpu/**", "test/browser/**", "test/long/**"],
           maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 0 },
         },
       },
+      // Minutes of computing: asked for by name alone (`npm run test:long`).
+      ...(process.env["INKLING_TEST_LONG"]
+        ? [{ extends: true as const, test: { name: "long", include: ["test/long/**/*.test.ts"] } }]
+        : []),
       {
         extends: true,
         test: { name: "webgpu", include: ["test/webgpu/**/*.test.ts"], ...webgpu, sequence: { groupOrder: 1 } },

@@ -3,6 +3,7 @@
 //   node scripts/test.mjs                   all of them
 //   node scripts/test.mjs --only unit       build, then the tests under test/unit alone (parity, webgpu, browser …)
 //   node scripts/test.mjs --only parity -t heun     further arguments go to vitest
+//   node scripts/test.mjs --only long     what takes minutes, and is in none of the others
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,6 +17,9 @@ if (only && !existsSync(join(root, "test", only))) {
   console.error(`There is no folder test/${only}.`);
   process.exit(2);
 }
+
+// What vitest.config.ts looks at.
+if (only === "long") process.env.INKLING_TEST_LONG = "1";
 
 let passed = 0;
 let failed = 0;

@@ -15,6 +15,7 @@ const model = z.strictObject({
   unet: json.describe("config.json of a UNet2DConditionModel"),
   textEncoder: json.describe("config.json of a CLIPTextModel"),
   tokenizer: text.describe("Folder of a tokenizer, or a model whose tokenizer is taken"),
+  tokens: z.int().min(4).max(1024).optional().describe("Ids in a row of it, where fewer than its own 77 do"),
   vae: text.optional().describe("A model whose VAE is taken, a folder or file; without one pixels are learnt"),
   scheduler: json.describe("scheduler_config.json: the noise levels and what is predicted"),
   defaults: json.optional().describe("inkling.json: steps, guidance, sampler that suit the model"),

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { resolveModel } from "../../hub/index.ts";
 import { clipTextConfig } from "../../models/index.ts";
 import type { DiffusionParts } from "../../training/index.ts";
-import { type ModelPart, openCheckpoint, openModelPart, readJson, readTokenizer } from "../../weights/index.ts";
+import {
+  type ModelPart,
+  openCheckpoint,
+  openModelPart,
+  readJson,
+  readTokenizer,
+  type TokenizerFiles,
+} from "../../weights/index.ts";
 import type { Cli } from "../cli.ts";
 import type { Wanted } from "./recipe.ts";
 
@@ -14,12 +21,12 @@ import type { Wanted } from "./recipe.ts";
  */
 export async function partsOf({ recipe, file }: Wanted, env: Cli["env"]): Promise<DiffusionParts> {
   if (!recipe.model) return fromCheckpoint((await resolveModel(recipe.from, env)).path);
-  const { unet, textEncoder, tokenizer, vae, scheduler, defaults } = recipe.model;
+  const { unet, textEncoder, tokenizer, tokens, vae, scheduler, defaults } = recipe.model;
   const { vocab_size: vocabSize } = clipTextConfig(textEncoder, file);
   return {
     unet: { config: unet, configFile: file },
     textEncoder: { config: textEncoder, configFile: file },
-    tokenizer: await readTokenizer(await tokenizerFolder(tokenizer, env), { vocabSize }),
+    tokenizer: inRowsOf(tokens, await readTokenizer(await tokenizerFolder(tokenizer, env), { vocabSize })),
     scheduler,
     ...(vae !== undefined && { vae: await vaeOf(vae, env) }),
     ...(defaults && { defaults }),
@@ -31,6 +38,10 @@ async function fromCheckpoint(path: string): Promise<DiffusionParts> {
   const own = join(path, "inkling.json");
   const defaults = layout === "folder" && (await isThere(own)) ? await readJson(own) : undefined;
   return { unet, textEncoder, vae, tokenizer, scheduler, ...(defaults && { defaults }) };
+}
+
+function inRowsOf(tokens: number | undefined, files: TokenizerFiles): TokenizerFiles {
+  return tokens ? { ...files, tokenizerConfig: { ...files.tokenizerConfig, model_max_length: tokens } } : files;
 }
 
 /** A folder of a tokenizer, or that of a model. */

@@ -42,6 +42,11 @@ export interface ShapesOptions extends GeneratorOptions {
   readonly backgrounds?: readonly ShapeBackground[];
 }
 
+interface Drawing {
+  readonly picture: Picture;
+  readonly truth: ShapeTruth;
+}
+
 /** What pictures of shapes may show. */
 export interface ShapePair {
   readonly color: ShapeColor;
@@ -50,6 +55,8 @@ export interface ShapePair {
 
 /** Set where drawings of the same seed become others, so that nothing old is taken for them. */
 const EDITION = 1;
+/** Bytes of drawings that are remembered. */
+const ROOM = 2 ** 26;
 /** How far a colour may be from its name's, in each channel. */
 const JITTER = 8;
 
@@ -81,26 +88,29 @@ export function shapePairs({
 export function shapes(options: ShapesOptions): Dataset {
   const { count, size = 64, seed = 0, split = "train", colors, shapes: chosen, backgrounds = allBackgrounds } = options;
   const pairs = shapePairs({ split, colors, shapes: chosen });
-  const drawn = (index: number) => {
+  const drawn = (index: number): Drawing => {
     const chance = chanceOf(seed, index);
     const { color, shape } = oneOf(chance, pairs);
     const background = oneOf(chance, backgrounds);
     const reach = size * (0.24 + 0.18 * chance());
     const middle = (): number => reach + chance() * (size - 2 * reach);
-    return { color, shape, background, place: { x: middle(), y: middle(), reach }, chance };
+    const covered = coverage(shape, { x: middle(), y: middle(), reach }, size);
+    const { box } = boxOf(size, size, (i) => covered[i]! > 0);
+    const ink = jittered(shapeColors[color], chance);
+    const paper = jittered(shapeBackgrounds[background], chance);
+    return { picture: painted(covered, ink, paper, size), truth: { color, shape, background, box: box! } };
   };
+  // Learning comes by each drawing again and again.
+  const known = new Map<number, Drawing>();
+  const room = ROOM / (3 * size ** 2);
   return {
     name: `shapes (${split})`,
     length: count,
     async at(index, { chance: choice, signal } = {}) {
       signal?.throwIfAborted();
-      const { color, shape, background, place, chance } = drawn(index);
-      const covered = coverage(shape, place, size);
-      const { box } = boxOf(size, size, (i) => covered[i]! > 0);
-      const truth: ShapeTruth = { color, shape, background, box: box! };
-      const ink = jittered(shapeColors[color], chance);
-      const paper = jittered(shapeBackgrounds[background], chance);
-      const picture = painted(covered, ink, paper, size);
+      const drawing = known.get(index) ?? drawn(index);
+      if (known.size < room) known.set(index, drawing);
+      const { picture, truth } = drawing;
       const caption = shapeCaption(truth, choice);
       return { key: `shape-${seed}-${index}`, picture, caption, attributes: truth } satisfies Example;
     },
