@@ -105,21 +105,26 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
   }
   const { onNote = () => {}, env, threads, precision } = options;
   const { facts, tokenizer } = opened.value;
-  const convolutions = await withMeasured(options.convolutions, runtime.device, { threads, env, onNote });
-  return {
-    facts,
-    runtime,
-    reason: choice.reason,
-    networks: createNetworks(facts.checkpoint, runtime, {
-      onNote,
-      findNonFinite,
-      convolutions,
-      ...(precision && { precision }),
-      weights: facts.weights,
-    }),
-    tokenizer,
-    resolve: (settings) => resolveSettings(settings, facts),
-  };
+  try {
+    const convolutions = await withMeasured(options.convolutions, runtime.device, { threads, env, onNote });
+    return {
+      facts,
+      runtime,
+      reason: choice.reason,
+      networks: createNetworks(facts.checkpoint, runtime, {
+        onNote,
+        findNonFinite,
+        convolutions,
+        ...(precision && { precision }),
+        weights: facts.weights,
+      }),
+      tokenizer,
+      resolve: (settings) => resolveSettings(settings, facts),
+    };
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
 }
 
 /** What a model's files say, without their weights. */

@@ -185,7 +185,7 @@ export function createNetworks(
 
   const withAdapters = (adapters: Adapters): Networks => ({
     adapted: withAdapters,
-    precision: () => precisionOf({}),
+    precision: () => precisionOf({ inBits: true }),
     async encodeText(ids, skip, signal) {
       const scales = scalesOf(adapters, "text");
       const { last_hidden_state: hidden } = await run(text(skip, adapters), { input_ids: ids, ...scales }, signal);

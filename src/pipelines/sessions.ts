@@ -77,7 +77,7 @@ export interface Sessions {
    *
    * @throws InputError where float16 was asked for and the device has none
    */
-  precisionOf(network: Pick<Network, "exact">): Promise<Precision>;
+  precisionOf(network: Pick<Network, "exact" | "inBits">): Promise<Precision>;
   /** Loads a network ahead. */
   open(network: Network, signal?: AbortSignal): Promise<void>;
   run(network: Network, feeds: Feeds, signal?: AbortSignal): Promise<Record<string, Tensor>>;
@@ -155,9 +155,9 @@ export function createSessions(
     }
   }
 
-  const isInBits = ({ inBits = false }: Network): boolean => inBits && weights !== "float32";
+  const isInBits = ({ inBits = false }: Pick<Network, "inBits">): boolean => inBits && weights !== "float32";
 
-  async function precisionOf(network: Network): Promise<Precision> {
+  async function precisionOf(network: Pick<Network, "exact" | "inBits">): Promise<Precision> {
     // What codes are multiplied with is rounded to 8 bits anyway.
     if (precision === "float32" || isInBits(network)) return "float32";
     const able = (await runtime.abilities?.float16()) ?? false;
@@ -253,8 +253,11 @@ export function createSessions(
 }
 
 function noFloat16(device: string): InputError {
-  const why = device === "webgpu" ? "The WebGPU adapter, if there is one, has" : `The device ${device} has`;
-  return new InputError(`${why} no 16-bit floats to compute in: take float32, or "auto" for what there is.`);
+  const why =
+    device === "webgpu"
+      ? "The WebGPU adapter, if there is one, has no 16-bit floats to compute in"
+      : `Only webgpu computes in 16-bit floats, not ${device}`;
+  return new InputError(`${why}: take float32, or "auto" for what there is.`);
 }
 
 /** Whether no number is NaN or infinite. */
