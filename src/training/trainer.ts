@@ -3,7 +3,7 @@ import type { KeptTensor, Runtime, Session } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor, STATES } from "./adamw.ts";
 import { gradientGraph } from "./gradients.ts";
-import { pack, packingOf, unpack } from "./packing.ts";
+import { type Packing, pack, packingOf, unpack } from "./packing.ts";
 
 /** What an optimizer remembers of each weight, the weight itself first. */
 export type TrainerState = (typeof STATES)[number];
@@ -76,22 +76,7 @@ export async function createTrainer(
   const reader = await open(identity());
   let adder: Session | undefined;
 
-  // Begun as numbers, kept with the runtime from the first step on.
-  const from = (state: TrainerState): Tensor[] =>
-    pack(packing, (name) => start?.values(state, name) ?? initial(name)).map((values) =>
-      float32([values.length], values),
-    );
-  const zeros = (): Tensor[] => packing.chunks.map((length) => float32([length], new Float32Array(length)));
-  const weights = from("weights");
-  const begun: Record<TrainerState, Tensor[]> = {
-    weights,
-    first_moment: start ? from("first_moment") : zeros(),
-    second_moment: start ? from("second_moment") : zeros(),
-    ema: start ? from("ema") : weights,
-  };
-  const chunks = packing.chunks.map(
-    (_, k) => Object.fromEntries(STATES.map((state) => [state, begun[state][k]!])) as Record<TrainerState, Held>,
-  );
+  const chunks = beginning(packing, initial, start);
   let steps = start?.steps ?? 0;
 
   /** The gradients of a batch, chunk by chunk, and the sum of their squares. */
@@ -163,6 +148,33 @@ export async function createTrainer(
 }
 
 type Held = Tensor | KeptTensor;
+
+/**
+ * The states of each chunk: begun as numbers, kept with the runtime from the first step on. Apart from the trainer, so that
+ * nothing else holds on to these numbers.
+ */
+function beginning(
+  packing: Packing,
+  initial: (name: string) => Float32Array,
+  start: TrainerStart | undefined,
+): Record<TrainerState, Held>[] {
+  const from = (state: TrainerState): Tensor[] =>
+    pack(packing, (name) => start?.values(state, name) ?? initial(name)).map((values) =>
+      float32([values.length], values),
+    );
+  const zeros = (): Tensor[] => packing.chunks.map((length) => float32([length], new Float32Array(length)));
+  const weights = from("weights");
+  const begun: Record<TrainerState, Tensor[]> = {
+    weights,
+    first_moment: start ? from("first_moment") : zeros(),
+    second_moment: start ? from("second_moment") : zeros(),
+    ema: start ? from("ema") : weights,
+  };
+  return packing.chunks.map((_, k) => {
+    const states = STATES.map((state) => [state, begun[state][k]!]);
+    return Object.fromEntries(states) as Record<TrainerState, Held>;
+  });
+}
 
 interface Gradients {
   readonly loss: number;
