@@ -22,8 +22,8 @@ export type BitsOf = (name: string, count: number) => WeightBits | undefined;
  * for every {@link BLOCK} along the sum; x is rounded to 8 bits likewise as it comes. About a quarter or a seventh of the
  * memory, and not the same numbers. Sums that do not divide into blocks stay as they are.
  *
- * Parameters keep their names and shapes. Nodes make the codes of them, whatever type they are stored in; the runtime
- * folds these away once when it loads the graph.
+ * Parameters keep their names and shapes. Nodes make the codes of them, whatever type they are stored in: ahead of the graph
+ * (`toOnnxAhead`), or folded away when it is loaded.
  */
 export function inFewerBits(graph: Graph, bitsOf: BitsOf): Graph {
   /** @param summed the weight's axis that is summed over */
