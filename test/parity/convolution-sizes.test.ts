@@ -1,4 +1,4 @@
-/** Convolutions as large as those of SD 2.1's U-Net at 256×256, two at once, in every form against the runtime's own kernel. */
+/** Convolutions as large as those of SD 2.1's U-Net at 256×256 and one of its decoder, two at once, in every form against the runtime's own kernel. */
 import { afterAll, describe, expect, test } from "vitest";
 import { type ConvolutionForm, conv2d, formsOf, Graph, lowerFor, toOnnx } from "../../src/graph/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
@@ -20,6 +20,8 @@ const layers = [
   [960, 320, 32, 1],
   [1920, 640, 16, 1],
   [2560, 1280, 8, 1],
+  // In bands, the last of them not full.
+  [256, 128, 158, 3],
 ] as const;
 const BATCH = 2;
 /** As the modules of the fixtures are allowed, of the largest value. */

@@ -28,49 +28,108 @@ interface Transforms {
 const POINTS: Readonly<Record<Tile, readonly number[]>> = { 2: [0, 1, -1], 4: [0, 3 / 4, -3 / 4, 3 / 2, -3 / 2] };
 
 /**
+ * Bytes that the planes of a large picture may take at once: they are not all there together, and what is, stays in the
+ * processor's cache. 16 to 64 MiB were as fast as all together or faster, on 64² to 256² places of 128 to 512 channels.
+ */
+const BAND = 3 * 2 ** 24;
+
+/**
  * A 3×3 convolution with a border of one, by Winograd's minimal filtering (Lavin & Gray 2016, "Fast Algorithms for
  * Convolutional Neural Networks"): x [B, H, W, C], weight [K, C, 3, 3], bias [K] → [B, H, W, K]. Overlapping tiles of
- * (m + 2)² places become (m + 2)² planes, one matrix product each, where a direct sum takes 9 m².
- *
- * The products are nodes of their own: only so does the runtime lay their weights out ahead.
+ * (m + 2)² places become (m + 2)² planes, one matrix product each, where a direct sum takes 9 m². A large picture goes
+ * through band by band.
  */
 export function winograd(x: Value, weight: Value, bias: Value | undefined, tile: Tile): Value {
-  const g = x.graph;
   const [batch] = x.shape as [Dim];
   const [features, channels] = weight.shape as [number, number];
   const [height, width] = [fixed(x.shape, 1, "Winograd"), fixed(x.shape, 2, "Winograd")];
   const [rows, columns] = [Math.ceil(height / tile), Math.ceil(width / tile)];
   const [padded, stride] = [rows * tile + 2, columns * tile + 2];
-  const side = tile + 2;
-  const planes = side * side;
-  const transforms = cookToom(tile, POINTS[tile]);
+  const planes = (tile + 2) ** 2;
 
   const bordered = pad(x, [0, 1, 1, 0], [0, padded - height - 1, stride - width - 1, 0]);
   const places = reshape(bordered, [batch, padded * stride, channels]);
-  const tiles = gatherAlong(places, 1, placesOfTiles({ side, tile, rows, columns, stride }));
-  const matrix = (m: Matrix) => g.constant(asMatrix(onBothSides(m)));
-  const seen = matmul(matrix(transforms.input), reshape(tiles, [batch, planes, rows * columns * channels]));
-  // One product of all planes: the runtime adds up products of a single row in another order, which loses digits.
-  const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
-  const kernels = split(matmul(matrix(transforms.weight), taps), planes, 0);
-  const products = split(reshape(seen, [batch, planes, rows * columns, channels]), planes, 1).map((plane, i) =>
-    timesTransposed(plane, reshape(kernels[i]!, [features, channels])),
-  );
-  const all = reshape(concat(products, 1), [batch, planes, rows * columns * features]);
-  const parts = reshape(matmul(matrix(transforms.output), all), [batch, tile, tile, rows, columns, features]);
-  let y = reshape(transpose(parts, [0, 3, 1, 4, 2, 5]), [batch, rows * tile, columns * tile, features]);
+  const rowsAtOnce = Math.max(1, Math.floor(BAND / (4 * planes * columns * Math.max(channels, features))));
+  const bands = Math.ceil(rows / rowsAtOnce);
+  const kernels = transformedWeight(weight, tile);
+  const products = bands === 1 ? planeByPlane(kernels) : allPlanes(kernels);
+  const through = Array.from({ length: bands }, (_, i) => {
+    const [from, to] = [i, i + 1].map((edge) => Math.round((edge * rows) / bands)) as [number, number];
+    const y = tilesThrough(places, { tile, from, to, columns, stride }, products);
+    return bias ? add(y, bias) : y;
+  });
+  let y = bands === 1 ? through[0]! : concat(through, 1);
   if (rows * tile > height) y = slice(y, 1, 0, height);
   if (columns * tile > width) y = slice(y, 2, 0, width);
-  return bias ? add(y, bias) : y;
+  return y;
+}
+
+/**
+ * G w Gᵀ: [K, C, 3, 3] → [planes, K, C]. One product of all planes: the runtime adds up products of a single row in another
+ * order, which loses digits.
+ */
+function transformedWeight(weight: Value, tile: Tile): Value {
+  const [features, channels] = weight.shape as [number, number];
+  const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
+  const kernels = matmul(bothSides(weight, cookToom(tile, POINTS[tile]).weight), taps);
+  return reshape(kernels, [(tile + 2) ** 2, features, channels]);
+}
+
+/** Planes [B, planes, T, C] → [B, planes, T, K], each by its own kernel. */
+type Products = (seen: Value) => Value;
+
+/** Nodes of their own: only so does the runtime lay their weights out ahead, once for each node. */
+function planeByPlane(kernels: Value): Products {
+  const [planes, ...shape] = kernels.shape as [number, number, number];
+  const each = split(kernels, planes, 0).map((kernel) => reshape(kernel, shape));
+  return (seen) =>
+    concat(
+      split(seen, planes, 1).map((plane, i) => timesTransposed(plane, each[i]!)),
+      1,
+    );
+}
+
+/** One node, which all bands share the weights of. With as many tiles as a band has, laying them out each time is little. */
+function allPlanes(kernels: Value): Products {
+  const turned = transpose(kernels, [0, 2, 1]);
+  return (seen) => matmul(seen, turned);
+}
+
+/** Which tiles: rows `from` up to `to` of them, in a padded picture of `stride` places a row. */
+interface Tiles {
+  readonly tile: Tile;
+  readonly from: number;
+  readonly to: number;
+  readonly columns: number;
+  readonly stride: number;
+}
+
+/** Places of the padded picture [B, P, C] → the rows of the result that the tiles give, [B, (to − from) m, columns m, K]. */
+function tilesThrough(places: Value, tiles: Tiles, products: Products): Value {
+  const { tile, columns } = tiles;
+  const rows = tiles.to - tiles.from;
+  const planes = (tile + 2) ** 2;
+  const [batch, , channels] = places.shape as [Dim, number, number];
+  const transforms = cookToom(tile, POINTS[tile]);
+  const gathered = gatherAlong(places, 1, placesOfTiles(tiles));
+  const seen = matmul(
+    bothSides(places, transforms.input),
+    reshape(gathered, [batch, planes, rows * columns * channels]),
+  );
+  const all = products(reshape(seen, [batch, planes, rows * columns, channels]));
+  const features = fixed(all.shape, 3, "Winograd");
+  const parts = matmul(bothSides(places, transforms.output), reshape(all, [batch, planes, rows * columns * features]));
+  const inTiles = reshape(parts, [batch, tile, tile, rows, columns, features]);
+  return reshape(transpose(inTiles, [0, 3, 1, 4, 2, 5]), [batch, rows * tile, columns * tile, features]);
 }
 
 /** For each place within a tile, where the tiles have it among the places of the padded picture. */
-function placesOfTiles(about: { side: number; tile: number; rows: number; columns: number; stride: number }): Tensor {
-  const { side, tile, rows, columns, stride } = about;
+function placesOfTiles({ tile, from, to, columns, stride }: Tiles): Tensor {
+  const side = tile + 2;
   const places: number[] = [];
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
-      for (let row = 0; row < rows; row++) {
+      for (let row = from; row < to; row++) {
         for (let column = 0; column < columns; column++) places.push((row * tile + y) * stride + column * tile + x);
       }
     }
@@ -115,11 +174,8 @@ function polynomial(roots: readonly number[]): number[] {
   return coefficients;
 }
 
-/** m ⊗ m, what transforms rows and columns at once: r² rows of c². */
-function onBothSides(m: Matrix): number[][] {
-  return m.flatMap((a) => m.map((b) => a.flatMap((p) => b.map((q) => p * q))));
-}
-
-function asMatrix(rows: Matrix): Tensor<"float32"> {
-  return float32([rows.length, rows[0]!.length], rows.flat());
+/** m ⊗ m as a constant: what transforms rows and columns at once, r² rows of c². */
+function bothSides({ graph }: Value, m: Matrix): Value {
+  const rows = m.flatMap((a) => m.map((b) => a.flatMap((p) => b.map((q) => p * q))));
+  return graph.constant(float32([rows.length, rows[0]!.length], rows.flat()));
 }
