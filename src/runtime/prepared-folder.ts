@@ -16,7 +16,7 @@ import { join } from "node:path";
 
 /** The optimised graph of an entry; the weights that it refers to lie beside it. */
 export const GRAPH = "graph.onnx";
-/** The weights of an entry, packed as kernels read them. */
+/** The weights of an entry, folded. */
 export const WEIGHTS = "weights.bin";
 
 /** Bytes that prepared weights may take where nobody said. */

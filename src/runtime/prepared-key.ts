@@ -22,12 +22,12 @@ export interface Ingredients {
   readonly level: string;
   /** ONNX Runtime's version. */
   readonly version: string;
-  /** What kernels, and with them the order of packed weights, are chosen by. */
+  /** What kernels, and with them the layout of some weights, are chosen by. */
   readonly processor: string;
 }
 
 /** How entries are written: counted up when what lies in them changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** SHA-256 over all of it; 64 hexadecimal digits. */
 export function keyOf({ graphs, files, level, version, processor }: Ingredients): string {

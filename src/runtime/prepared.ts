@@ -23,12 +23,12 @@ import type { PreparedOptions } from "./runtime.ts";
 const SMALLEST = 8 * 2 ** 20;
 /**
  * Writing the weights makes a load longer. Small networks are therefore prepared when all else is done; for large ones,
- * which take as long again, nobody would want a second load, and opened anew they take half the memory.
+ * which take as long again, nobody would want a second load.
  */
 const AT_ONCE_FROM = 2 ** 30;
 /**
- * What an entry may take: packed weights, some of them twice since other nodes read them as they are, and the larger ones
- * of convolutions that are computed in another form. Up to 1.9 times the weights was seen, of small networks 240 MiB more.
+ * What an entry may take: weights in float32, and the larger ones of convolutions that are computed in another form. Up to
+ * 1.3 times the weights in float32 was seen, of small networks 240 MiB more.
  */
 const largestSize = (weightBytes: number): number => 2 * weightBytes + 2 ** 28;
 
@@ -61,7 +61,11 @@ export interface PreparedSessions {
   finish(): Promise<void>;
 }
 
-/** ONNX Runtime folds constants and packs weights once, and keeps both in a file that the next session maps. */
+/**
+ * ONNX Runtime folds constants once, and keeps what comes of it in a file, which the next session maps. Kernels lay most
+ * weights out anew as it loads: written as they lay them out they would be mapped to the end, and what is mapped the system
+ * may drop between two steps, as if it were not in use.
+ */
 export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: PreparedOptions): PreparedSessions {
   const inUse = new Set<string>();
   const later = new Map<string, Making>();
@@ -104,24 +108,17 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
     await flushEntry(join(folder, key)).catch(() => {});
   }
 
-  /** Prepares, and gives the session that did so. */
-  async function make({ model, options, key }: Making): Promise<InferenceSession> {
+  /** Prepares a network, for a session to be made of it then. */
+  async function prepare({ model, options, key }: Making): Promise<void> {
     const draft = newDraft(folder, { wanted: largestSize(model.weightBytes), limit, inUse });
-    const drop = () => rmSync(draft, { recursive: true, force: true });
-    const session = await openModel(ort, model, saving(options, draft, { packed: !model.ahead })).catch(
-      (error: unknown) => {
-        drop();
-        throw error;
-      },
-    );
     try {
+      const session = await openModel(ort, model, saving(options, draft));
+      await session.release();
       placeDraft(draft, folder, { key, name: model.name });
     } catch (error) {
-      drop();
-      await session.release();
+      rmSync(draft, { recursive: true, force: true });
       throw error;
     }
-    return session;
   }
 
   return {
@@ -144,23 +141,20 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
         return plain();
       }
       try {
-        const session = await make({ model, options, key });
-        const opened = await find(key, options);
-        if (!opened) return keep(key, session);
-        await session.release();
-        return opened;
+        await prepare({ model, options, key });
       } catch (error) {
-        const session = await plain();
         if (!told) onNote(`Prepared weights are not kept in ${folder}: ${reasonOf(error)}.`);
         told = true;
-        return session;
       }
+      return (await find(key, options)) ?? plain();
     },
     async finish() {
       for (const making of later.values()) {
         if (findEntry(folder, making.key) !== undefined) continue;
-        const session = await make(making).catch(() => undefined);
-        if (session) await keep(making.key, session).release();
+        await prepare(making).then(
+          () => settle(making.key),
+          () => {},
+        );
       }
       later.clear();
       await flushing;
@@ -168,15 +162,8 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
   };
 }
 
-/**
- * Options that write, beside making the session, the graph as it was optimised and the weights, `packed` as kernels read them.
- * Packed codes among packed numbers are not found again by ONNX Runtime 1.30: what it then computes is noise.
- */
-function saving(
-  options: InferenceSession.SessionOptions,
-  draft: string,
-  { packed }: { readonly packed: boolean },
-): InferenceSession.SessionOptions {
+/** Options that write, beside making the session, the graph as it was optimised and the weights as they were folded. */
+function saving(options: InferenceSession.SessionOptions, draft: string): InferenceSession.SessionOptions {
   return {
     ...options,
     optimizedModelFilePath: join(draft, GRAPH),
@@ -185,7 +172,8 @@ function saving(
         ...settingsOf(options),
         optimized_model_external_initializers_file_name: WEIGHTS,
         optimized_model_external_initializers_min_size_in_bytes: "1024",
-        ...(packed && { save_external_prepacked_constant_initializers: "1" }),
+        // Nobody will run it.
+        disable_prepacking: "1",
       },
     },
   };

@@ -85,6 +85,21 @@ describe("planning", () => {
   });
 });
 
+describe("a budget", () => {
+  /** F(2, 3) gains nearly as much as F(4, 3), of a quarter of the bytes. */
+  const measured: Measured = (_, form) => ({ "winograd-4": 1e-3, "winograd-2": 1.2e-3 })[form as string] ?? 2e-3;
+  const small = 4 * 64 * 64 * (16 - 9);
+  const large = 4 * 64 * 64 * (36 - 9);
+  const formsWithin = (extraBytes: number) => formsOf(layers(), { measured, extraBytes }).slice(0, 3).sort();
+
+  it("goes where it gains the most seconds per byte, and to larger forms with what is left", () => {
+    expect(formsWithin(small)).toEqual(["direct", "direct", "winograd-2"]);
+    expect(formsWithin(large)).toEqual(["winograd-2", "winograd-2", "winograd-2"]);
+    expect(formsWithin(2 * small + large)).toEqual(["winograd-2", "winograd-2", "winograd-4"]);
+    expect(formsWithin(3 * large)).toEqual(["winograd-4", "winograd-4", "winograd-4"]);
+  });
+});
+
 describe("what was measured on this machine", () => {
   const machine = thisMachine(3);
   const seconds = { "2x64x32x32 64x3x3/1": { direct: 0.002, "winograd-4": 0.001 } };

@@ -33,26 +33,24 @@ const BUDGET_SHARE = 1 / 4;
 
 /**
  * How each convolution of a graph is computed. Every one gets the fastest form that needs no more memory; then, as long as
- * the budget lasts, those are exchanged for a faster one that gain the most seconds per byte.
+ * the budget lasts, those are exchanged for a faster one that gain the most seconds per byte, a second time where an even
+ * larger form is worth it.
  */
 export function planConvolutions(graph: Graph, options: PlanOptions = {}): PlannedConvolution[] {
   const { batch = 2, form: forced } = options;
   const convolutions = graph.nodes.filter(({ op }) => op === "Conv");
   if (forced) return convolutions.map((node) => forcedTo(forced, node, batch));
-  const choices = convolutions.map((node) => choicesFor(node, batch, options.measured));
-  const plain = choices.map((all) => fastest(all.filter(({ extraBytes }) => extraBytes === 0)));
-  const exchanges = choices.flatMap((all, i) =>
-    all
-      .filter(({ extraBytes, cost }) => extraBytes > 0 && cost < plain[i]!.cost * (1 - WORTH))
-      .map((choice) => ({ i, choice, gain: (plain[i]!.cost - choice.cost) / choice.extraBytes })),
+  const ladders = convolutions.map((node) => ladder(choicesFor(node, batch, options.measured)));
+  const chosen = ladders.map(([plain]) => plain!);
+  const exchanges = ladders.flatMap((rungs, i) =>
+    rungs.slice(1).map((to, below) => ({ i, from: rungs[below]!, to, worth: worthOf(rungs[below]!, to) })),
   );
-  const chosen = [...plain];
   let left = budgetFor(graph, options);
-  for (const { i, choice } of exchanges.sort((a, b) => b.gain - a.gain)) {
-    const more = choice.extraBytes - chosen[i]!.extraBytes;
-    if (more > left || choice.cost >= chosen[i]!.cost) continue;
+  for (const { i, from, to } of exchanges.sort((a, b) => b.worth - a.worth)) {
+    const more = to.extraBytes - from.extraBytes;
+    if (more > left || chosen[i] !== from) continue;
     left -= more;
-    chosen[i] = choice;
+    chosen[i] = to;
   }
   return chosen;
 }
@@ -78,6 +76,22 @@ function forcedTo(forced: ConvolutionForm, node: Node, batch: number): PlannedCo
   const form = wanted.find((one) => forms.includes(one)) ?? "direct";
   return { node, about, form, seconds: { [form]: estimate(about, form) }, extraBytes: extraBytes(about, form) };
 }
+
+/** The fastest choice that needs no more memory, then each time the one that gains the most per byte beyond the one before. */
+function ladder(choices: readonly Choice[]): Choice[] {
+  const rungs = [fastest(choices.filter(({ extraBytes }) => extraBytes === 0))];
+  for (;;) {
+    const last = rungs.at(-1)!;
+    const better = choices.filter(
+      ({ extraBytes, cost }) => extraBytes > last.extraBytes && cost < last.cost * (1 - WORTH),
+    );
+    if (better.length === 0) return rungs;
+    rungs.push(better.reduce((a, b) => (worthOf(last, b) > worthOf(last, a) ? b : a)));
+  }
+}
+
+/** Seconds gained per byte. */
+const worthOf = (from: Choice, to: Choice): number => (from.cost - to.cost) / (to.extraBytes - from.extraBytes);
 
 const fastest = (choices: readonly Choice[]): Choice => choices.reduce((a, b) => (b.cost < a.cost ? b : a));
 
