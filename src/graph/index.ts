@@ -14,3 +14,4 @@ export * from "./lowerings/plan.ts";
 export * from "./onnx.ts";
 export * from "./ops/index.ts";
 export * from "./shape.ts";
+export * from "./share-inputs.ts";

@@ -1,5 +1,5 @@
 import type { UnetConfig } from "../configs/index.ts";
-import { followingFrom, type Graph, partOf } from "../graph/index.ts";
+import { followingFrom, type Graph, type Named, partOf, shareInputs } from "../graph/index.ts";
 import { type UnetShape, unetWithJoins } from "./unet.ts";
 
 /** A U-Net cut by how often its parts have to be computed. */
@@ -9,8 +9,8 @@ export interface UnetParts {
   /** "encoder_hidden_states" [B, S, D] → keys and values of the words in every cross-attention: once for a prompt. */
   readonly words: Graph;
   /**
-   * The rest: the inputs of `unet`, with the outputs of `words` in place of the embedding → "out_sample"; where it was cut
-   * at a branch also "deep", what comes up to that skip.
+   * The rest: one "sample" and "timestep" (and "timestep_cond") for all words, with a batch of 1, and the outputs of `words` in
+   * place of the embedding → "out_sample" for each; where it was cut at a branch also "deep", what comes up to that skip.
    */
   readonly rest: Graph;
   /** Where it was cut at a branch: the inputs of `rest`, as far as they are needed, and "deep" → "out_sample". */
@@ -27,15 +27,14 @@ export function unetParts(config: UnetConfig, shape: UnetShape, branch?: number)
   const keys = followingFrom(whole, embedding);
   const outputs = Object.fromEntries(whole.outputs);
   const words = partOf(whole, keys);
-  if (branch === undefined) return { whole, words, rest: partOf(whole, outputs, keys) };
+  const cut = (wanted: Named, given: Named): Graph => shareInputs(partOf(whole, wanted, given), LATENT);
+  if (branch === undefined) return { whole, words, rest: cut(outputs, keys) };
   const deep = joins[branch]!;
-  return {
-    whole,
-    words,
-    rest: partOf(whole, { ...outputs, deep }, keys),
-    shallow: partOf(whole, outputs, { ...keys, deep }),
-  };
+  return { whole, words, rest: cut({ ...outputs, deep }, keys), shallow: cut(outputs, { ...keys, deep }) };
 }
+
+/** What is the same for all words: up to the first cross-attention it is looked at once. */
+const LATENT = ["sample", "timestep", "timestep_cond"];
 
 /** At how many places `unetParts` can cut: as many as there are skips. */
 export function unetBranches({ layers_per_block: layers }: Pick<UnetConfig, "layers_per_block">): number {

@@ -151,8 +151,8 @@ interface Bench {
 
 /** Seconds of a case: the fastest of its runs, the first aside. */
 async function measure(one: Case, { runtime, numbers, profile, signal }: Bench): Promise<number> {
-  const { graph, node, about, form, batch, part } = one;
-  const alone = convolutionAlone(graph, node, { form, batch, count: numbers.shape[0]! });
+  const { graph, node, about, form, part } = one;
+  const alone = convolutionAlone(graph, node, { form, batch: about.batch, count: numbers.shape[0]! });
   // The runtime optimises large networks in another way than small ones: as a part of its own is how this one counts.
   const weightBytes = [...graph.parameters.values()].reduce((bytes, value) => bytes + byteLength(value), 0);
   const model = { ...toOnnx(alone, weightsOf(part.weights)), weightBytes };

@@ -118,11 +118,10 @@ export function createNoisePredictor(
       await open(networks.rest, signal);
       const reused = round === undefined ? undefined : reusable(asked);
       const told = reused ?? (await knownOf(words, networks, signal));
-      const batch = told.words.length;
       const feeds = {
-        sample: repeatRows(sample, batch),
-        timestep: float32([batch], new Float32Array(batch).fill(timestep)),
-        ...(timestepCond && { timestep_cond: repeatRows(float32([1, timestepCond.length], timestepCond), batch) }),
+        sample,
+        timestep: float32([1], [timestep]),
+        ...(timestepCond && { timestep_cond: float32([1, timestepCond.length], timestepCond) }),
         ...told.keys,
         ...scales,
       };
@@ -130,7 +129,7 @@ export function createNoisePredictor(
         ? await runShallow(reused, feeds, networks, signal)
         : await runWhole(told, feeds, round, networks, signal);
       const { data } = await finite(out, networks.rest);
-      const size = data.length / batch;
+      const size = data.length / told.words.length;
       const rows = words.map((embedding) => told.words.indexOf(embedding));
       return rows.map((row) => data.subarray(row * size, (row + 1) * size));
     },
@@ -160,9 +159,4 @@ function forget({ keys, deep }: Known): void {
 
 function release(kept: KeptTensors = {}): void {
   for (const tensor of Object.values(kept)) tensor.dispose();
-}
-
-/** [1, …] → [count, …] */
-function repeatRows({ shape: [, ...rest], data }: Tensor<"float32">, count: number): Tensor<"float32"> {
-  return float32([count, ...rest], joined(Float32Array, ...Array<Float32Array>(count).fill(data)));
 }

@@ -33,7 +33,7 @@ function telling() {
   const predicted = (feeds: Feeds) => {
     for (const feed of Object.values(feeds)) if ("ended" in feed) expect(feed.ended).toBe(false);
     const { words } = feeds["k"] as Keys;
-    expect(feeds["sample"]!.shape).toEqual([words.length, 1, 1, 1]);
+    expect(feeds["sample"]!.shape).toEqual([1, 1, 1, 1]);
     return { out_sample: float32([words.length, 1, 1, 1], words) };
   };
   const sessions: Pick<Sessions, "open" | "run" | "runKeeping" | "finite"> = {

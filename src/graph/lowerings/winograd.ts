@@ -52,7 +52,7 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
   const rowsAtOnce = Math.max(1, Math.floor(BAND / (4 * planes * columns * Math.max(channels, features))));
   const bands = Math.ceil(rows / rowsAtOnce);
   const kernels = transformedWeight(weight, tile);
-  const products = bands === 1 ? planeByPlane(kernels) : allPlanes(kernels);
+  const products = bands === 1 ? planeByPlane(kernels, [features, channels]) : allPlanes(kernels, [features, channels]);
   const through = Array.from({ length: bands }, (_, i) => {
     const [from, to] = [i, i + 1].map((edge) => Math.round((edge * rows) / bands)) as [number, number];
     const y = tilesThrough(places, { tile, from, to, columns, stride }, products);
@@ -65,22 +65,21 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
 }
 
 /**
- * G w Gᵀ: [K, C, 3, 3] → [planes, K, C]. One product of all planes: the runtime adds up products of a single row in another
+ * G w Gᵀ: [K, C, 3, 3] → [planes, K C]. One product of all planes: the runtime adds up products of a single row in another
  * order, which loses digits.
  */
 function transformedWeight(weight: Value, tile: Tile): Value {
   const [features, channels] = weight.shape as [number, number];
   const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
-  const kernels = matmul(bothSides(weight, cookToom(tile, POINTS[tile]).weight), taps);
-  return reshape(kernels, [(tile + 2) ** 2, features, channels]);
+  return matmul(bothSides(weight, cookToom(tile, POINTS[tile]).weight), taps);
 }
 
 /** Planes [B, planes, T, C] → [B, planes, T, K], each by its own kernel. */
 type Products = (seen: Value) => Value;
 
 /** Nodes of their own: only so does the runtime lay their weights out ahead, once for each node. */
-function planeByPlane(kernels: Value): Products {
-  const [planes, ...shape] = kernels.shape as [number, number, number];
+function planeByPlane(kernels: Value, shape: readonly [number, number]): Products {
+  const planes = fixed(kernels.shape, 0, "Winograd");
   const each = split(kernels, planes, 0).map((kernel) => reshape(kernel, shape));
   return (seen) =>
     concat(
@@ -90,8 +89,8 @@ function planeByPlane(kernels: Value): Products {
 }
 
 /** One node, which all bands share the weights of. With as many tiles as a band has, laying them out each time is little. */
-function allPlanes(kernels: Value): Products {
-  const turned = transpose(kernels, [0, 2, 1]);
+function allPlanes(kernels: Value, shape: readonly [number, number]): Products {
+  const turned = transpose(reshape(kernels, [kernels.shape[0]!, ...shape]), [0, 2, 1]);
   return (seen) => matmul(seen, turned);
 }
 

@@ -1,0 +1,61 @@
+import { copyInto } from "./copy.ts";
+import { Graph, type Node, type TensorType, type Value } from "./graph.ts";
+import { emit, integers } from "./ops/emit.ts";
+import { concat, slice } from "./ops/index.ts";
+import type { Dim } from "./shape.ts";
+
+/** What broadcasts by itself. */
+const BROADCAST = new Set(["Add", "Sub", "Mul", "Div"]);
+
+/**
+ * The same computation for a batch that has some inputs in common: they are given once, with a first dimension of 1, and what
+ * follows from them alone is computed once. It is repeated where it meets what is told for each.
+ *
+ * @param shared names of inputs; those that the graph lacks are nothing to it
+ */
+export function shareInputs(graph: Graph, shared: readonly string[]): Graph {
+  const given = graph.inputs.filter(({ name }) => shared.includes(name));
+  const batch = given[0]?.shape[0];
+  const told = graph.inputs.find((value) => value.shape[0] === batch && !given.includes(value));
+  if (typeof batch !== "string" || !told) return graph;
+
+  const into = new Graph(graph.name);
+  const alone = new Set<Value>();
+  const repeated = new Map<Value, Value>();
+  const ofOne = ({ dtype, shape }: TensorType) => ({ dtype, shape: shape.map((dim) => (dim === batch ? 1 : dim)) });
+  let count: Value | undefined;
+
+  const input = (value: Value): Value => {
+    const once = given.includes(value);
+    const { dtype, shape } = once ? ofOne(value) : value;
+    const made = into.input(value.name, dtype, shape);
+    if (once) alone.add(made);
+    if (value === told) count = slice(emit("Shape", [made], { dtype: "int64", shape: [shape.length] }), 0, 0, 1);
+    return made;
+  };
+  const repeat = (value: Value, like: Value): Value => {
+    const known = repeated.get(value);
+    if (known) return known;
+    const shape = like.shape.map((dim) => (dim === batch ? count! : integers(into, [1])));
+    const made = emit("Expand", [value, shape.length > 1 ? concat(shape, 0) : shape[0]!], like);
+    repeated.set(value, made);
+    return made;
+  };
+  const node = ({ op, inputs: before, outputs, attributes }: Node, inputs: readonly (Value | undefined)[]) => {
+    if (!inputs.some((value) => value && alone.has(value))) return;
+    if (!inputs.some((value) => value && !alone.has(value) && value.shape.includes(batch as Dim))) {
+      const made = into.node(op, inputs, outputs.map(ofOne), attributes);
+      for (const value of made) alone.add(value);
+      return made;
+    }
+    if (BROADCAST.has(op)) return;
+    const operands = inputs.map((value, i) => (value && alone.has(value) ? repeat(value, before[i]!) : value));
+    return into.node(op, operands, outputs, attributes);
+  };
+  const moved = copyInto(into, graph, { input, node });
+  for (const [name, value] of graph.outputs) {
+    const made = moved.get(value)!;
+    into.output(name, alone.has(made) ? repeat(made, value) : made);
+  }
+  return into;
+}
