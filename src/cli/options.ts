@@ -208,7 +208,7 @@ export function addConvolutionOptions(command: Command): Command {
     )
     .option(
       "--convolution-memory <size>",
-      "what larger weights of auto may take in each network: 512MiB, 1GiB, 0 (default: a quarter of its weights, at least 256MiB)",
+      "what larger weights of auto may take in each network: 512MiB, 1GiB, 0 (default: 0.3 of its weights, at least 128MiB)",
       memory,
     );
 }

@@ -81,7 +81,7 @@ describe("planning", () => {
     expect(each).toBe(4 * 64 * 64 * (36 - 9));
     expect([taken(0), taken(each - 1), taken(2.5 * each), taken()]).toEqual([0, 0, 2 * each, 3 * each]);
     expect(budgetFor(layers(), { extraBytes: 7 })).toBe(7);
-    expect(budgetFor(layers(), {})).toBe(2 ** 28);
+    expect(budgetFor(layers(), {})).toBe(2 ** 27);
   });
 });
 

@@ -17,7 +17,7 @@ export interface PlanOptions {
   readonly batch?: number;
   /** Every convolution in this form, where it gives the right result. Default: the fastest within the budget. */
   readonly form?: ConvolutionForm;
-  /** What transformed weights may take beyond the plain ones. Default: a quarter of the graph's weights, at least 256 MiB. */
+  /** What transformed weights may take beyond the plain ones. Default: three tenths of the graph's weights, at least 128 MiB. */
   readonly extraBytes?: number;
   /** Seconds by class and form as they were measured here. Default: the estimate. */
   readonly measured?: Measured;
@@ -28,8 +28,8 @@ export type Measured = (about: ConvolutionClass, form: ConvolutionForm) => numbe
 
 /** A form has to gain this much: the estimate is no better. */
 const WORTH = 0.1;
-const SMALLEST_BUDGET = 2 ** 28;
-const BUDGET_SHARE = 1 / 4;
+const SMALLEST_BUDGET = 2 ** 27;
+const BUDGET_SHARE = 0.3;
 
 /**
  * How each convolution of a graph is computed. Every one gets the fastest form that needs no more memory; then, as long as

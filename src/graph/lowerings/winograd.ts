@@ -29,9 +29,11 @@ const POINTS: Readonly<Record<Tile, readonly number[]>> = { 2: [0, 1, -1], 4: [0
 
 /**
  * Bytes that the planes of a large picture may take at once: they are not all there together, and what is, stays in the
- * processor's cache. 16 to 64 MiB were as fast as all together or faster, on 64² to 256² places of 128 to 512 channels.
+ * processor's cache. 8 to 64 MiB were as fast as all together or faster, on 64² to 256² places of 128 to 512 channels.
  */
-const BAND = 3 * 2 ** 24;
+const BAND = 2 ** 24;
+/** Fewer tiles at once would not be worth laying out the weights for them. */
+const TILES_IN_BAND = 256;
 
 /**
  * A 3×3 convolution with a border of one, by Winograd's minimal filtering (Lavin & Gray 2016, "Fast Algorithms for
@@ -49,8 +51,8 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
 
   const bordered = pad(x, [0, 1, 1, 0], [0, padded - height - 1, stride - width - 1, 0]);
   const places = reshape(bordered, [batch, padded * stride, channels]);
-  const rowsAtOnce = Math.max(1, Math.floor(BAND / (4 * planes * columns * Math.max(channels, features))));
-  const bands = Math.ceil(rows / rowsAtOnce);
+  const tilesInBand = Math.max(TILES_IN_BAND, BAND / (4 * planes * Math.max(channels, features)));
+  const bands = Math.ceil(rows / Math.ceil(tilesInBand / columns));
   const kernels = transformedWeight(weight, tile);
   const products = bands === 1 ? planeByPlane(kernels, [features, channels]) : allPlanes(kernels, [features, channels]);
   const through = Array.from({ length: bands }, (_, i) => {
