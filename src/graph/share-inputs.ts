@@ -4,12 +4,10 @@ import { emit, integers } from "./ops/emit.ts";
 import { concat, slice } from "./ops/index.ts";
 import type { Dim } from "./shape.ts";
 
-/** What broadcasts by itself. */
-const BROADCAST = new Set(["Add", "Sub", "Mul", "Div"]);
-
 /**
  * The same computation for a batch that has some inputs in common: they are given once, with a first dimension of 1, and what
- * follows from them alone is computed once. It is repeated where it meets what is told for each.
+ * follows from them alone is computed once. It is repeated where it meets what is told for each, sums included, where it
+ * might broadcast: the runtime makes one node of a convolution and a sum of two alike, which rounds in another way.
  *
  * @param shared names of inputs; those that the graph lacks are nothing to it
  */
@@ -48,7 +46,6 @@ export function shareInputs(graph: Graph, shared: readonly string[]): Graph {
       for (const value of made) alone.add(value);
       return made;
     }
-    if (BROADCAST.has(op)) return;
     const operands = inputs.map((value, i) => (value && alone.has(value) ? repeat(value, before[i]!) : value));
     return into.node(op, operands, outputs, attributes);
   };

@@ -9,13 +9,24 @@ export interface UnetParts {
   /** "encoder_hidden_states" [B, S, D] → keys and values of the words in every cross-attention: once for a prompt. */
   readonly words: Graph;
   /**
-   * The rest: one "sample" and "timestep" (and "timestep_cond") for all words, with a batch of 1, and the outputs of `words` in
-   * place of the embedding → "out_sample" for each; where it was cut at a branch also "deep", what comes up to that skip.
+   * The rest: the inputs of `unet`, with the outputs of `words` in place of the embedding → "out_sample"; where it was cut
+   * at a branch also "deep", what comes up to that skip.
    */
   readonly rest: Graph;
   /** Where it was cut at a branch: the inputs of `rest`, as far as they are needed, and "deep" → "out_sample". */
   readonly shallow?: Graph;
+  /** Whether "sample", "timestep" and "timestep_cond" have a batch of 1 in the latter two, one for all words. */
+  readonly shared: boolean;
 }
+
+/** What is the same for all words: up to the first cross-attention it is looked at once. */
+const LATENT = ["sample", "timestep", "timestep_cond"];
+/**
+ * Of fewer places, 256×256 pixels, it gains little or nothing: with 64 places a call takes 1.08 times as long, with 256 0.95 to
+ * 0.99, with 1024 0.91 to 0.93 (the embedded model's U-Net and a smaller one, two words). The runtime adds up what is alone
+ * in its batch in another order, and small networks of random weights may multiply that (see decision 13).
+ */
+const SHARED_FROM = 1024;
 
 /**
  * @param branch where the layers that change slowly from call to call are cut off (DeepCache, Ma et al. 2023, § 3.2): what
@@ -27,14 +38,13 @@ export function unetParts(config: UnetConfig, shape: UnetShape, branch?: number)
   const keys = followingFrom(whole, embedding);
   const outputs = Object.fromEntries(whole.outputs);
   const words = partOf(whole, keys);
-  const cut = (wanted: Named, given: Named): Graph => shareInputs(partOf(whole, wanted, given), LATENT);
-  if (branch === undefined) return { whole, words, rest: cut(outputs, keys) };
+  const shared = shape.height * shape.width >= SHARED_FROM;
+  const cut = (wanted: Named, given: Named): Graph => shareInputs(partOf(whole, wanted, given), shared ? LATENT : []);
+  if (branch === undefined) return { whole, words, shared, rest: cut(outputs, keys) };
   const deep = joins[branch]!;
-  return { whole, words, rest: cut({ ...outputs, deep }, keys), shallow: cut(outputs, { ...keys, deep }) };
+  const rest = cut({ ...outputs, deep }, keys);
+  return { whole, words, shared, rest, shallow: cut(outputs, { ...keys, deep }) };
 }
-
-/** What is the same for all words: up to the first cross-attention it is looked at once. */
-const LATENT = ["sample", "timestep", "timestep_cond"];
 
 /** At how many places `unetParts` can cut: as many as there are skips. */
 export function unetBranches({ layers_per_block: layers }: Pick<UnetConfig, "layers_per_block">): number {

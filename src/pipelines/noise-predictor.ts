@@ -118,10 +118,11 @@ export function createNoisePredictor(
       await open(networks.rest, signal);
       const reused = round === undefined ? undefined : reusable(asked);
       const told = reused ?? (await knownOf(words, networks, signal));
+      const count = networks.parts().shared ? 1 : told.words.length;
       const feeds = {
-        sample,
-        timestep: float32([1], [timestep]),
-        ...(timestepCond && { timestep_cond: float32([1, timestepCond.length], timestepCond) }),
+        sample: repeatRows(sample, count),
+        timestep: repeatRows(float32([1], [timestep]), count),
+        ...(timestepCond && { timestep_cond: repeatRows(float32([1, timestepCond.length], timestepCond), count) }),
         ...told.keys,
         ...scales,
       };
@@ -159,4 +160,11 @@ function forget({ keys, deep }: Known): void {
 
 function release(kept: KeptTensors = {}): void {
   for (const tensor of Object.values(kept)) tensor.dispose();
+}
+
+/** [1, …] → [count, …] */
+function repeatRows({ shape: [, ...rest], data }: Tensor<"float32">, count: number): Tensor<"float32"> {
+  return count === 1
+    ? float32([1, ...rest], data)
+    : float32([count, ...rest], joined(Float32Array, ...Array<Float32Array>(count).fill(data)));
 }

@@ -1,6 +1,6 @@
 /** Deep features that are reused, on a tiny checkpoint: what is run how often, and what the pictures then are. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { copyInto, Graph, lower, lowerings, shareInputs, toOnnx, weightsOf } from "../../src/graph/index.ts";
+import { copyInto, Graph, lower, lowerings, toOnnx, weightsOf } from "../../src/graph/index.ts";
 import { unetBranches, unetConfig, unetParts, unetWithJoins } from "../../src/models/index.ts";
 import { open } from "../../src/pipelines/inkling.ts";
 import type { NoisePredictor } from "../../src/pipelines/noise-predictor.ts";
@@ -79,16 +79,17 @@ async function byHand(interval: number, branch: number): Promise<NoisePredictor>
         : undefined,
   });
   fed.output("out_sample", moved.get(graph.outputs.get("out_sample")!)!);
-  const session = (g: Graph) => {
-    const shared = shareInputs(g, ["sample", "timestep"]);
-    return runtime.createSession(toOnnx(lower(shared, lowerings.cpu), weightsOf(unet.weights)));
-  };
+  const session = (g: Graph) => runtime.createSession(toOnnx(lower(g, lowerings.cpu), weightsOf(unet.weights)));
   const [looking, feeding] = [await session(graph), await session(fed)];
   const kept = new Map<Tensor, Tensor<"float32">>();
   let asked = 0;
   return {
     async predict({ sample, timestep, words }) {
-      const feeds = { sample, timestep: float32([1], [timestep]), encoder_hidden_states: stacked(words) };
+      const feeds = {
+        sample: stacked(words.map(() => sample)),
+        timestep: stacked(words.map(() => float32([1], [timestep]))),
+        encoder_hidden_states: stacked(words),
+      };
       const out =
         asked++ % interval === 0
           ? await looking.run(feeds)

@@ -12,7 +12,7 @@ type Keys = KeptTensor & { readonly words: readonly number[] };
  * Sessions that tell what they were asked. Words are one number each: they come to keys of as many MiB, and these numbers
  * are what is predicted for them.
  */
-function telling() {
+function telling(shared = false) {
   const asked: string[] = [];
   const held = new Set<KeptTensor>();
   const keep = (words: readonly number[]): KeptTensor => {
@@ -33,7 +33,8 @@ function telling() {
   const predicted = (feeds: Feeds) => {
     for (const feed of Object.values(feeds)) if ("ended" in feed) expect(feed.ended).toBe(false);
     const { words } = feeds["k"] as Keys;
-    expect(feeds["sample"]!.shape).toEqual([1, 1, 1, 1]);
+    const rows = shared ? 1 : words.length;
+    expect(feeds["sample"]!.shape).toEqual([rows, 1, 1, 1]);
     return { out_sample: float32([words.length, 1, 1, 1], words) };
   };
   const sessions: Pick<Sessions, "open" | "run" | "runKeeping" | "finite"> = {
@@ -53,6 +54,7 @@ function telling() {
   };
   const network = (name: string) => ({ name }) as Network;
   const parts = {
+    shared,
     shallow: { inputs: [{ name: "sample" }, { name: "k" }, { name: "deep" }] },
   };
   const unet = { words: network("words"), rest: network("rest"), shallow: network("shallow") };
@@ -130,4 +132,12 @@ test("deep features are kept for the round that they were computed in, those of 
   expect(await inRound(2, a)).toBe("rest, keeping deep");
   dispose();
   expect([...held].filter(({ ended }) => !ended)).toEqual([]);
+});
+
+test("where a batch has the latent in common, it is told once", async () => {
+  const { ask, inRound } = telling(true);
+  const [a, b] = [words(1), words(2)];
+  expect(await ask(a, b)).toBe("words rest");
+  expect(await inRound(0, a, b)).toBe("rest, keeping deep");
+  expect(await inRound(0, b)).toBe("shallow");
 });

@@ -60,7 +60,7 @@ describe("inputs that a batch has in common", () => {
     expect(text).toMatch(/input x: float32\[1, 3, 4\]/);
     expect(text).toMatch(/Silu: float32\[1, 3, 4\]/);
     expect(text).toMatch(/Attention: float32\[batch, 3, 4\]/);
-    // What the attention and the end take, and the slice before the joint; the sum broadcasts.
+    // What the attention, the sum and the end take is one, the slice before the joint the other.
     expect(text.match(/= Expand\(/g)).toHaveLength(2);
   });
 
