@@ -1,8 +1,7 @@
+import { int64 } from "../tensor/index.ts";
 import { copyInto } from "./copy.ts";
 import { Graph, type Node, type TensorType, type Value } from "./graph.ts";
-import { emit, integers } from "./ops/emit.ts";
-import { concat, slice } from "./ops/index.ts";
-import type { Dim } from "./shape.ts";
+import { add, gatherAlong, reshape, sub } from "./ops/index.ts";
 
 /**
  * The same computation for a batch that has some inputs in common: they are given once, with a first dimension of 1, and what
@@ -21,27 +20,32 @@ export function shareInputs(graph: Graph, shared: readonly string[]): Graph {
   const alone = new Set<Value>();
   const repeated = new Map<Value, Value>();
   const ofOne = ({ dtype, shape }: TensorType) => ({ dtype, shape: shape.map((dim) => (dim === batch ? 1 : dim)) });
-  let count: Value | undefined;
+  let zeros: Value | undefined;
 
   const input = (value: Value): Value => {
     const once = given.includes(value);
     const { dtype, shape } = once ? ofOne(value) : value;
     const made = into.input(value.name, dtype, shape);
     if (once) alone.add(made);
-    if (value === told) count = slice(emit("Shape", [made], { dtype: "int64", shape: [shape.length] }), 0, 0, 1);
+    if (value === told) zeros = zerosFor(made);
     return made;
   };
   const repeat = (value: Value, like: Value): Value => {
-    const known = repeated.get(value);
-    if (known) return known;
-    const shape = like.shape.map((dim) => (dim === batch ? count! : integers(into, [1])));
-    const made = emit("Expand", [value, shape.length > 1 ? concat(shape, 0) : shape[0]!], like);
+    const made =
+      repeated.get(value) ??
+      add(
+        value,
+        reshape(
+          zeros!,
+          like.shape.map((dim) => (dim === batch ? batch : 1)),
+        ),
+      );
     repeated.set(value, made);
     return made;
   };
   const node = ({ op, inputs: before, outputs, attributes }: Node, inputs: readonly (Value | undefined)[]) => {
     if (!inputs.some((value) => value && alone.has(value))) return;
-    if (!inputs.some((value) => value && !alone.has(value) && value.shape.includes(batch as Dim))) {
+    if (!inputs.some((value) => value && !alone.has(value) && value.shape.includes(batch))) {
       const made = into.node(op, inputs, outputs.map(ofOne), attributes);
       for (const value of made) alone.add(value);
       return made;
@@ -55,4 +59,10 @@ export function shareInputs(graph: Graph, shared: readonly string[]): Graph {
     into.output(name, alone.has(made) ? repeat(made, value) : made);
   }
   return into;
+}
+
+/** As many zeros as the batch is long, of numbers that are told for each: computed with shapes they would leave a graphics device. */
+function zerosFor(told: Value): Value {
+  const one = told.shape.reduce<Value>((x, _, axis) => (axis === 0 ? x : gatherAlong(x, axis, int64([1], [0]))), told);
+  return sub(one, one);
 }
