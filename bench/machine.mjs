@@ -10,13 +10,27 @@ const TICK = 0.01;
  */
 function clocks(pids) {
   const [, user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8").split(/\s+/).map(Number);
-  const own = pids.map((pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-    return fields.slice(11, 15).reduce((all, ticks) => all + Number(ticks), 0);
-  });
-  const sum = (ticks) => TICK * ticks.reduce((a, b) => a + b, 0);
+  const own = pids.map((pid) => sumOf(timesOf(pid)));
+  const sum = (ticks) => TICK * sumOf(ticks);
   const busy = sum([user, nice, system, irq, softirq]);
   return { stolen: steal * TICK, busy, own: sum(own), waited: waitedFor("memory") + waitedFor("io") };
+}
+
+const sumOf = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+/** Ticks of a process in its own code and in the system's, and the same of its ended children. */
+function timesOf(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return fields.slice(11, 15).map(Number);
+}
+
+/** Seconds of a process, without its children; undefined once it has ended. */
+function computedBy(pid) {
+  try {
+    return TICK * sumOf(timesOf(pid).slice(0, 2));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Some kernels do not tell. */
@@ -27,9 +41,10 @@ function waitedFor(what) {
 
 /**
  * Times `work`. `disturbed` adds up the shares of the time in which it was: of the processors' time what others took (the
- * hypervisor, processes other than `pids`), of the clock's what somebody waited for memory or a disk.
+ * hypervisor, processes other than `pids`), of the clock's what somebody waited for memory or a disk. Processes that outlive
+ * who started them are among the ended children of nobody: `computedOf(result)` says how many seconds such were seen to take.
  */
-export async function timed(pids, work) {
+export async function timed(pids, work, computedOf = () => 0) {
   const before = clocks(pids);
   const start = performance.now();
   const result = await work();
@@ -38,7 +53,8 @@ export async function timed(pids, work) {
   const passed = (key) => after[key] - before[key];
   const capacity = seconds * cpus().length;
   const stolen = passed("stolen") / capacity;
-  const others = Math.max(0, passed("busy") - passed("own")) / capacity;
+  const own = Math.max(passed("own"), computedOf(result));
+  const others = Math.max(0, passed("busy") - own) / capacity;
   const waited = passed("waited") / seconds;
   return { result, seconds, stolen, others, waited, disturbed: stolen + others + waited };
 }
@@ -75,17 +91,19 @@ const LOOK_EVERY = 100;
 const COUNT_EVERY = 10;
 
 /**
- * Watches the memory of a process and all that came of it, MiB: `resident` with the pages of files that they have mapped
- * (those of two processes count twice), `anonymous` without. Both are the most of the sums that were seen, ten a second;
- * of a single process `resident` is what the kernel remembers, which misses nothing.
+ * Watches a process and all that came of it, ten times a second. Memory in MiB: `resident` with the pages of files that they
+ * have mapped (those of two processes count twice), `anonymous` without, both the most of the sums that were seen; of a
+ * single process `resident` is what the kernel remembers, which misses nothing. `computed`: seconds that all of them took.
  */
-export function watchMemory(pid) {
+export function watch(pid) {
   const peak = { resident: 0, anonymous: 0 };
+  const computed = new Map();
   let pids = [pid];
   let looks = 0;
   const timer = setInterval(() => {
     if (looks++ % COUNT_EVERY === 0) pids = family(pid);
     const held = pids.map(memoryOf);
+    for (const one of pids) computed.set(one, computedBy(one) ?? computed.get(one) ?? 0);
     const sum = (key) => held.reduce((all, one) => all + one[key], 0);
     peak.resident = Math.max(peak.resident, sum("resident"), ...held.map((one) => one.peak));
     peak.anonymous = Math.max(peak.anonymous, sum("anonymous"));
@@ -93,7 +111,7 @@ export function watchMemory(pid) {
   return {
     end() {
       clearInterval(timer);
-      return peak;
+      return { ...peak, computed: [...computed.values()].reduce((a, b) => a + b, 0) };
     },
   };
 }

@@ -27,7 +27,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { describeMachine, timed, watchMemory } from "./machine.mjs";
+import { describeMachine, timed, watch } from "./machine.mjs";
 import { inkling, peers } from "./peers/engines.mjs";
 import { cellsOf, columns, isQuiet, markdown, QUIET, rowOf } from "./rows.mjs";
 import { folderOf, Missing, main, peersOf, readWork, whole } from "./work.mjs";
@@ -112,7 +112,11 @@ async function measure(name, engine, work) {
   engine.files(work).forEach(warmUp);
   await wait(500);
   const argv = engine.command(work).map(String);
-  const { result, seconds, ...share } = await timed([process.pid], () => run(argv, work.threads));
+  const { result, seconds, ...share } = await timed(
+    [process.pid],
+    () => run(argv, work.threads),
+    ({ computed }) => computed,
+  );
   const { code, output, errors, resident, anonymous } = result;
   if (code !== 0) throw new Missing(`${name} ended with ${code}:\n${(errors || output).slice(-2000)}`);
   const said = engine.parse ? engine.parse(output + errors, work) : JSON.parse(output.trimEnd().split("\n").at(-1));
@@ -151,7 +155,7 @@ function run([program, ...rest], threads) {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, OMP_NUM_THREADS: `${threads}`, MKL_NUM_THREADS: `${threads}` };
     const child = spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
-    const memory = watchMemory(child.pid);
+    const watched = watch(child.pid);
     const end = () => child.kill();
     process.once("exit", end);
     let [output, errors] = ["", ""];
@@ -164,7 +168,7 @@ function run([program, ...rest], threads) {
     child.on("error", reject);
     child.on("close", (code, signal) => {
       process.off("exit", end);
-      resolve({ code: code ?? signal, output, errors, ...memory.end() });
+      resolve({ code: code ?? signal, output, errors, ...watched.end() });
     });
   });
 }

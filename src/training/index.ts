@@ -46,12 +46,10 @@ export { gradientGraph } from "./gradients.ts";
 export { clipTextWeights, type ParameterShapes, torchWeights } from "./initial-weights.ts";
 export {
   type LearningRate,
-  type LearningRateSchedule,
   learningRateAt,
-  learningRateSchedules,
 } from "./learning-rate.ts";
 export type { Lesson } from "./lesson.ts";
-export { trainLimits } from "./limits.ts";
+export { type LearningRateSchedule, learningRateSchedules, trainLimits } from "./limits.ts";
 export { train } from "./loop.ts";
 export { clipLoss } from "./losses/clip.ts";
 export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from "./losses/diffusion.ts";

@@ -1,6 +1,4 @@
-/** How the learning rate goes over a run, as diffusers.optimization has it under these names. */
-export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
-export type LearningRateSchedule = (typeof learningRateSchedules)[number];
+import type { LearningRateSchedule } from "./limits.ts";
 
 export interface LearningRate {
   /** The highest rate, reached when the warm-up is over. */

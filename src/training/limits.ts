@@ -1,3 +1,7 @@
+/** How the learning rate goes over a run, as diffusers.optimization has it under these names. */
+export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
+export type LearningRateSchedule = (typeof learningRateSchedules)[number];
+
 /** The least and the greatest of every number that a person may set. The command line refuses by the same table. */
 export const trainLimits = {
   steps: [1, 100_000_000],

@@ -2,8 +2,7 @@ import { z } from "zod";
 import { InputError } from "../tensor/index.ts";
 import { forms } from "./data/shape-forms.ts";
 import { shapeBackgrounds, shapeColors } from "./data/shapes.ts";
-import { learningRateSchedules } from "./learning-rate.ts";
-import { trainLimits } from "./limits.ts";
+import { learningRateSchedules, trainLimits } from "./limits.ts";
 
 const whole = ([low, high]: readonly [number, number]) => z.int().min(low).max(high);
 const real = ([low, high]: readonly [number, number]) => z.number().min(low).max(high);

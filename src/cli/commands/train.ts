@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
-import { learningRateSchedules } from "../../training/learning-rate.ts";
-import { trainLimits as limits } from "../../training/limits.ts";
+import { learningRateSchedules, trainLimits as limits } from "../../training/limits.ts";
 import type { Cli } from "../cli.ts";
 import { addDeviceOptions, integer, MODEL, number, OUTPUT, size } from "../options.ts";
 import type { TrainOptions } from "../train/diffusion.ts";
