@@ -62,21 +62,23 @@ function described({ model, width, height, machine, networks }: ConvolutionPlan)
 }
 
 /** The numbers among the columns. */
-const NUMBERS = [0, 5, 6, 7, 8, 9];
+const NUMBERS = [0, 1, 6, 7, 8, 9, 10];
 
 function tableOf(network: NetworkPlan): string {
-  const head = ["layers", "channels", "size", "kernel", "form", "predicted", "GFLOP/s", "measured", "GFLOP/s", "extra"];
+  const times = ["predicted", "GFLOP/s", "measured", "GFLOP/s"];
+  const head = ["layers", "batch", "channels", "size", "kernel", "form", ...times, "extra", "such as"];
   const lines = network.lines.map((line) => [...cellsOf(line), line.example]);
-  return `${network.name}, a batch of ${network.batch}\n${table([[...head, "such as"], ...lines], NUMBERS)}${sumOf(network)}`;
+  return `${network.name}\n${table([head, ...lines], NUMBERS)}${sumOf(network)}`;
 }
 
 function cellsOf(line: PlanLine): string[] {
-  const { layers, channels, features, width, height, kernel, stride, form, extraBytes } = line;
+  const { layers, batch, channels, features, width, height, kernel, stride, form, extraBytes } = line;
   const { predicted, measured } = line.seconds[form]!;
   const both = (seconds: number | undefined): string[] =>
     seconds === undefined ? ["-", "-"] : [milliseconds(seconds), (line.flops / seconds / 1e9).toFixed(0)];
   return [
     String(layers),
+    String(batch),
     `${channels}→${features}`,
     `${width}×${height}`,
     `${kernel}×${kernel}${stride === 1 ? "" : ` / ${stride}`}`,

@@ -27,8 +27,8 @@ const SMALLEST = 8 * 2 ** 20;
  */
 const AT_ONCE_FROM = 2 ** 30;
 /**
- * What an entry may take: weights in float32, and the larger ones of convolutions that are computed in another form. Up to
- * 1.3 times the weights in float32 was seen, of small networks 240 MiB more.
+ * What an entry may take: weights in float32, and the larger ones of convolutions that are computed in another form, unless told
+ * otherwise 0.3 of them or 128 MiB.
  */
 const largestSize = (weightBytes: number): number => 2 * weightBytes + 2 ** 28;
 

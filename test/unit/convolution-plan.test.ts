@@ -190,10 +190,10 @@ describe("inkling doctor --plan", () => {
     expect([stderr, code]).toEqual(["", 0]);
     expect(stdout).toMatch(/64×64; .*, 1 thread, ONNX Runtime \d/);
     expect(stdout).toMatch(
-      /^layers +channels +size +kernel +form +predicted +GFLOP\/s +measured +GFLOP\/s +extra +such as$/m,
+      /^layers +batch +channels +size +kernel +form +predicted +GFLOP\/s +measured +GFLOP\/s +extra +such as$/m,
     );
-    expect(stdout).toMatch(/^ +\d+ +\d+→\d+ +8×8 +3×3 +direct +\d+\.\d\d ms +\d+ +- +- +- +conv_in$/m);
-    for (const words of ["U-Net, a batch of 2", "VAE decoder, a batch of 1", "every one direct: ", "--measure"]) {
+    expect(stdout).toMatch(/^ +\d+ +2 +\d+→\d+ +8×8 +3×3 +direct +\d+\.\d\d ms +\d+ +- +- +- +conv_in$/m);
+    for (const words of ["U-Net\nlayers  batch", "VAE decoder\nlayers  batch", "every one direct: ", "--measure"]) {
       expect(stdout).toContain(words);
     }
   });

@@ -1,47 +1,15 @@
 import { afterAll, describe, expect, test } from "vitest";
-import {
-  add,
-  attention,
-  concat,
-  Graph,
-  linear,
-  lowerFor,
-  mul,
-  print,
-  reshape,
-  shareInputs,
-  silu,
-  slice,
-  toOnnx,
-} from "../../src/graph/index.ts";
+import { type Graph, lowerFor, print, shareInputs, toOnnx } from "../../src/graph/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { CpuGenerator, float32, joined, type Tensor } from "../../src/tensor/index.ts";
-
-/** x looks at words after a layer of its own; a skip of it comes back later. */
-function example(): Graph {
-  const g = new Graph("example");
-  const x = g.input("x", "float32", ["batch", 3, 4]);
-  const scale = g.input("scale", "float32", ["batch"]);
-  const words = g.input("words", "float32", ["batch", "words", 4]);
-  const weight = (name: string) => g.parameter(name, [4, 4]);
-  const own = silu(linear(mul(x, reshape(scale, ["batch", 1, 1])), weight("own")));
-  const seen = add(attention(own, words, linear(words, weight("value")), { heads: 2 }), own);
-  g.output("y", concat([seen, slice(own, 1, 0, 1)], 1));
-  g.output("alone", own);
-  return g;
-}
+import type { Tensor } from "../../src/tensor/index.ts";
+import { example, tensor, twice, weights } from "../support/common-inputs.ts";
 
 const runtime = createNodeRuntime({ device: "cpu", threads: 1 });
 afterAll(() => runtime.close());
-const random = new CpuGenerator(3);
-const tensor = (shape: readonly number[]) => float32(shape, random.randn(shape));
-const weights: Record<string, Tensor> = { own: tensor([4, 4]), value: tensor([4, 4]) };
 async function run(graph: Graph, feeds: Record<string, Tensor>) {
   const session = await runtime.createSession(toOnnx(lowerFor("cpu", graph), (name) => weights[name]!));
   return session.run(feeds);
 }
-const twice = ({ shape: [, ...rest], data }: Tensor<"float32">) =>
-  float32([2, ...rest], joined(Float32Array, data, data));
 
 describe("inputs that a batch has in common", () => {
   const x = tensor([1, 3, 4]);
