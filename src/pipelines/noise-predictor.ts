@@ -164,7 +164,5 @@ function release(kept: KeptTensors = {}): void {
 
 /** [1, …] → [count, …] */
 function repeatRows({ shape: [, ...rest], data }: Tensor<"float32">, count: number): Tensor<"float32"> {
-  return count === 1
-    ? float32([1, ...rest], data)
-    : float32([count, ...rest], joined(Float32Array, ...Array<Float32Array>(count).fill(data)));
+  return float32([count, ...rest], joined(Float32Array, ...Array<Float32Array>(count).fill(data)));
 }

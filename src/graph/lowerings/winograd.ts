@@ -53,11 +53,13 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
   const places = reshape(bordered, [batch, padded * stride, channels]);
   const tilesInBand = Math.max(TILES_IN_BAND, BAND / (4 * planes * Math.max(channels, features)));
   const bands = Math.ceil(rows / Math.ceil(tilesInBand / columns));
-  const kernels = transformedWeight(weight, tile);
+  const transforms = cookToom(tile, POINTS[tile]);
+  const kernels = transformedWeight(weight, transforms.weight);
   const products = bands === 1 ? planeByPlane(kernels, [features, channels]) : allPlanes(kernels, [features, channels]);
+  const matrices = { input: bothSides(x, transforms.input), output: bothSides(x, transforms.output) };
   const through = Array.from({ length: bands }, (_, i) => {
     const [from, to] = [i, i + 1].map((edge) => Math.round((edge * rows) / bands)) as [number, number];
-    const y = tilesThrough(places, { tile, from, to, columns, stride }, products);
+    const y = tilesThrough(places, { tile, from, to, columns, stride }, { ...matrices, products });
     return bias ? add(y, bias) : y;
   });
   let y = bands === 1 ? through[0]! : concat(through, 1);
@@ -70,10 +72,10 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
  * G w Gᵀ: [K, C, 3, 3] → [planes, K C]. One product of all planes: the runtime adds up products of a single row in another
  * order, which loses digits.
  */
-function transformedWeight(weight: Value, tile: Tile): Value {
+function transformedWeight(weight: Value, transform: Matrix): Value {
   const [features, channels] = weight.shape as [number, number];
   const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
-  return matmul(bothSides(weight, cookToom(tile, POINTS[tile]).weight), taps);
+  return matmul(bothSides(weight, transform), taps);
 }
 
 /** Planes [B, planes, T, C] → [B, planes, T, K], each by its own kernel. */
@@ -105,21 +107,24 @@ interface Tiles {
   readonly stride: number;
 }
 
+/** What all bands go through: B ⊗ B, the products, A ⊗ A. */
+interface Through {
+  readonly input: Value;
+  readonly products: Products;
+  readonly output: Value;
+}
+
 /** Places of the padded picture [B, P, C] → the rows of the result that the tiles give, [B, (to − from) m, columns m, K]. */
-function tilesThrough(places: Value, tiles: Tiles, products: Products): Value {
+function tilesThrough(places: Value, tiles: Tiles, { input, products, output }: Through): Value {
   const { tile, columns } = tiles;
   const rows = tiles.to - tiles.from;
   const planes = (tile + 2) ** 2;
   const [batch, , channels] = places.shape as [Dim, number, number];
-  const transforms = cookToom(tile, POINTS[tile]);
   const gathered = gatherAlong(places, 1, placesOfTiles(tiles));
-  const seen = matmul(
-    bothSides(places, transforms.input),
-    reshape(gathered, [batch, planes, rows * columns * channels]),
-  );
+  const seen = matmul(input, reshape(gathered, [batch, planes, rows * columns * channels]));
   const all = products(reshape(seen, [batch, planes, rows * columns, channels]));
   const features = fixed(all.shape, 3, "Winograd");
-  const parts = matmul(bothSides(places, transforms.output), reshape(all, [batch, planes, rows * columns * features]));
+  const parts = matmul(output, reshape(all, [batch, planes, rows * columns * features]));
   const inTiles = reshape(parts, [batch, tile, tile, rows, columns, features]);
   return reshape(transpose(inTiles, [0, 3, 1, 4, 2, 5]), [batch, rows * tile, columns * tile, features]);
 }
