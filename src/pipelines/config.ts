@@ -10,7 +10,8 @@ const real = ([low, high]: readonly [number, number]) => z.number().min(low).max
 const side = whole([8, limits.side[1]]).multipleOf(8);
 const text = z.string().min(1);
 
-const settings = z.strictObject({
+/** The settings of a picture that a goal may set, each optional. */
+export const goalSettings = z.strictObject({
   negativePrompt: z.string().optional().describe("What the picture should not show"),
   steps: whole(limits.steps).optional().describe("Solver steps"),
   width: side.optional().describe("Pixels, a multiple of 8"),
@@ -40,7 +41,7 @@ const writer = z.strictObject({
 const goal = z.strictObject({
   about: z.string().optional().describe("For people, one line"),
   extends: text.optional().describe("The goal whose settings hold where this one says nothing"),
-  settings: settings.optional().describe("Of the picture"),
+  settings: goalSettings.optional().describe("Of the picture"),
   writer: writer.optional().describe("Of the prompt writer"),
 });
 
