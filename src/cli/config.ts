@@ -103,12 +103,15 @@ function said(error: unknown): string {
 type Defaults = NonNullable<Config["defaults"]>;
 
 /** Paths in a file are seen from its folder. */
-function placed({ model, output, prepared, ...defaults }: Defaults, folder: string): Defaults {
+function placed({ model, output, prepared, embeddings, ...defaults }: Defaults, folder: string): Defaults {
   const from = (path: string): string => join(folder, path);
   return {
     ...defaults,
     ...(model !== undefined && { model: /^\.\.?[/\\]/.test(model) ? dotted(from(model)) : model }),
     ...(output !== undefined && { output: output === "-" || resolve(output) === output ? output : from(output) }),
+    ...(embeddings && {
+      embeddings: Object.fromEntries(Object.entries(embeddings).map(([word, file]) => [word, resolve(folder, file)])),
+    }),
     ...(prepared !== undefined && { prepared: prepared && resolve(folder, prepared) }),
   };
 }

@@ -10,7 +10,12 @@ import {
   weightForms,
 } from "../pipelines/limits.ts";
 import { bytesOf } from "../pipelines/memory-size.ts";
-import { type AdapterSetting, type PromptSyntax, promptSyntaxes } from "../pipelines/settings.ts";
+import {
+  type AdapterSetting,
+  type EmbeddingSetting,
+  type PromptSyntax,
+  promptSyntaxes,
+} from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
 
@@ -41,6 +46,7 @@ export interface DrawingOptions extends ConfigOptions, MachineFlags, Convolution
   readonly clipSkip?: number;
   readonly lora?: readonly AdapterSetting[];
   readonly loraFolder?: string;
+  readonly embedding?: readonly EmbeddingSetting[];
   /** A picture to start from, and what of it may change. */
   readonly init?: string;
   readonly mask?: string;
@@ -150,6 +156,11 @@ export function addDrawingOptions(
     .option("--wildcards <folder>", "text files that __name__ in a prompt takes a line of (default: ./wildcards)")
     .option("--lora <file[:scale]>", "an adapter (LoRA, LoHa, LoKr) of the model; may be given several times", adapter)
     .option("--lora-folder <folder>", "where <lora:name:0.8> in a prompt is looked for (default: ./loras)")
+    .option(
+      "--embedding <[name=]file>",
+      "a word that was learnt by textual inversion, as prompts name it; may be given several times",
+      embedding,
+    )
     .option("--init <picture>", "start from this picture instead of noise alone")
     .option("--strength <share>", "how far to go from it, 0 to 1 (default: 0.8)", number(...limits.strength))
     .option("--mask <picture>", "draw anew only what is white here and keep the rest (--strength is then 1)")
@@ -344,4 +355,11 @@ function adapter(text: string, before: readonly AdapterSetting[] = []): AdapterS
 function parseAdapter(text: string): AdapterSetting {
   const match = /^(.+):([-+]?(?:\d+\.?\d*|\.\d+))$/.exec(text);
   return match ? { file: match[1]!, scale: Number(match[2]) } : { file: text };
+}
+
+/** Collects `--embedding [name=]file`. */
+function embedding(text: string, before: readonly EmbeddingSetting[] = []): EmbeddingSetting[] {
+  // "ink=style.safetensors"; a sign behind a folder's name belongs to the file's.
+  const match = /^([^=/\\]+)=(.+)$/.exec(text);
+  return [...before, match ? { name: match[1]!.trim(), file: match[2]! } : { file: text }];
 }

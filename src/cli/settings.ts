@@ -4,7 +4,7 @@ import { readMetadata, readPictureFile } from "../image/read.ts";
 import type { Config } from "../pipelines/config.ts";
 import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
 import type { WeightForm } from "../pipelines/limits.ts";
-import type { GenerateSettings, Goal, GoalSettings } from "../pipelines/settings.ts";
+import type { EmbeddingSetting, GenerateSettings, Goal, GoalSettings } from "../pipelines/settings.ts";
 import { defined, InputError } from "../tensor/index.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { Cli } from "./cli.ts";
@@ -45,7 +45,7 @@ export async function wishOf(
   const file = await findConfig(options, cli);
   const { defaults = {} } = file.config;
   const goal = await goalAsked(options, file);
-  const taken = options.from ? await readSettings(options.from, options, onNote) : undefined;
+  const taken = options.from ? await readSettings(options.from, options, defaults, onNote) : undefined;
   const { model: drawnWith, modelHash, ...from } = taken?.settings ?? {};
   const prompt = words.length > 0 ? words.join(" ") : from.prompt;
   if (prompt === undefined) {
@@ -72,6 +72,7 @@ export async function wishOf(
     clipSkip: options.clipSkip,
     adapters: options.lora,
     adapterFolder: options.loraFolder,
+    embeddings: embeddingsOf(options, taken, defaults),
     ...(await startOf(options, taken)),
   };
   const { schedulerConfig, tiling, promptSyntax, emphasis, deepCache, deepCacheBranch, tokenMerging } = taken ?? {};
@@ -97,6 +98,20 @@ export async function wishOf(
   };
 }
 
+/** A1111's field of the embeddings that a picture was drawn with. */
+const EMBEDDINGS = "TI hashes";
+
+/** The config file's are at hand beside those that are given, but mean nothing to a picture that was drawn without any. */
+function embeddingsOf(
+  { embedding }: DrawingOptions,
+  taken: Infotext | undefined,
+  { embeddings }: Wish["defaults"],
+): EmbeddingSetting[] | undefined {
+  const atHand = taken && !taken.fields.has(EMBEDDINGS) ? {} : { ...embeddings };
+  const all = [...(embedding ?? []), ...Object.entries(atHand).map(([name, file]) => ({ name, file }))];
+  return all.length > 0 ? all : undefined;
+}
+
 /** What a picture says without what was meant for its sampler alone, where another one is asked for. */
 async function whatSuits(
   from: Partial<GenerateSettings>,
@@ -113,6 +128,7 @@ async function whatSuits(
 async function readSettings(
   path: string,
   options: DrawingOptions,
+  { embeddings }: Wish["defaults"],
   onNote: (line: string) => void,
 ): Promise<Infotext & ReadExtra> {
   const { infotext, notes } = readMetadata(await readPictureFile(path), path);
@@ -125,7 +141,12 @@ async function readSettings(
   const extra = readExtra(found.fields);
   const missing = missingStart(extra, options);
   if (missing) onNote(`${path} was drawn from ${missing}, or it will differ.`);
-  const given: Readonly<Record<string, unknown>> = { VAE: options.vae, Config: options.config, Adapters: options.lora };
+  const given: Readonly<Record<string, unknown>> = {
+    VAE: options.vae,
+    Config: options.config,
+    Adapters: options.lora,
+    [EMBEDDINGS]: options.embedding ?? embeddings,
+  };
   const lost = extra.lost.filter((field) => given[field] === undefined);
   if (lost.length > 0) onNote(`${path} was drawn with what is not taken over (${lost.join(", ")}), so it will differ.`);
   return { ...found, ...extra };

@@ -3,8 +3,8 @@
  * B batch, T tokens (77, or fewer where the tokenizer's rows are shorter), C channels, P projection.
  */
 import type { ClipConfig, ClipTextConfig } from "../configs/index.ts";
-import { add, Graph, gather, matmul, reshape, slice, type Value } from "../graph/index.ts";
-import { float32, InputError, type Tensor } from "../tensor/index.ts";
+import { add, Graph, gather, matmul, mul, neg, reduceSum, reshape, slice, type Value } from "../graph/index.ts";
+import { float32, InputError, type Tensor, tensor } from "../tensor/index.ts";
 import { clipEncoder } from "./clip-encoder.ts";
 import { layerNorm, linear } from "./layers.ts";
 
@@ -12,17 +12,37 @@ import { layerNorm, linear } from "./layers.ts";
  * ids [B, T] int64 → "last_hidden_state" [B, T, C], after the final layer norm.
  * `skip`: how many of the last layers to leave out (Stable Diffusion's "clip skip" minus one); the norm stays.
  * `tokens`: T, the length of the tokenizer's rows. Default: as many as there are positions.
+ * `pseudoWords`: two more inputs, "vectors" [N, C] and "places" [B, T, N], see {@link pseudoWordFeeds}: words beside the
+ * vocabulary (Gal et al. 2022), so that the table of its vectors stays as it is.
  *
  * @throws InputError for rows that are longer than the model has positions
  */
-export function clipText(config: ClipTextConfig, { skip = 0, tokens = config.max_position_embeddings } = {}): Graph {
+export function clipText(
+  config: ClipTextConfig,
+  { skip = 0, tokens = config.max_position_embeddings, pseudoWords = false } = {},
+): Graph {
   const { num_hidden_layers: layers } = config;
   if (skip < 0 || skip >= layers) {
     throw new RangeError(`Clip skip leaves out ${skip} of ${layers} layers; at least one has to stay.`);
   }
   const g = new Graph("text_encoder");
-  g.output("last_hidden_state", textTransformer(g, config, layers - skip, tokens));
+  g.output("last_hidden_state", textTransformer(g, config, layers - skip, tokens, pseudoWords));
   return g;
+}
+
+/**
+ * Ids [B, T] of which those from `vocabSize` on mean one of `count` vectors, as a graph with pseudo-words takes them: "input_ids"
+ * with another id in the place of each, and "places" [B, T, N], a one where vector n stands.
+ */
+export function pseudoWordFeeds(ids: Tensor<"int64">, vocabSize: number, count: number) {
+  const places = new Float32Array(ids.data.length * count);
+  const known = ids.data.map((id, i) => {
+    const row = Number(id) - vocabSize;
+    if (row < 0) return id;
+    places[i * count + row] = 1;
+    return 0n;
+  });
+  return { input_ids: tensor("int64", ids.shape, known), places: float32([...ids.shape, count], places) };
 }
 
 /**
@@ -59,7 +79,7 @@ export function textEnds(ids: Tensor<"int64">, eos: number | undefined): Tensor<
   return float32([batch, 1, tokens], ends);
 }
 
-function textTransformer(g: Graph, config: ClipTextConfig, layers: number, tokens: number): Value {
+function textTransformer(g: Graph, config: ClipTextConfig, layers: number, tokens: number, pseudoWords = false): Value {
   const { hidden_size: channels, layer_norm_eps: epsilon, max_position_embeddings: positions } = config;
   if (tokens > positions) {
     throw new InputError(
@@ -70,10 +90,21 @@ function textTransformer(g: Graph, config: ClipTextConfig, layers: number, token
   const ids = g.input("input_ids", "int64", ["batch", tokens]);
   return g.scope("text_model", () => {
     const embedded = g.scope("embeddings", () => {
-      const words = gather(g.parameter("token_embedding.weight", [config.vocab_size, channels]), ids);
+      const known = gather(g.parameter("token_embedding.weight", [config.vocab_size, channels]), ids);
+      const words = pseudoWords ? replaced(known) : known;
       const places = g.parameter("position_embedding.weight", [positions, channels]);
       return add(words, tokens < positions ? slice(places, 0, 0, tokens) : places);
     });
     return layerNorm("final_layer_norm", clipEncoder(embedded, config, { layers, causal: true }), epsilon);
   });
+}
+
+/** words [B, T, C] with "vectors" in their "places". */
+function replaced(words: Value): Value {
+  const { graph: g, shape } = words;
+  const [batch, tokens, channels] = shape as [number, number, number];
+  const places = g.input("places", "float32", [batch, tokens, "pseudo_words"]);
+  const vectors = g.input("vectors", "float32", ["pseudo_words", channels]);
+  const kept = add(neg(reduceSum(places, [-1])), 1);
+  return add(mul(words, kept), matmul(places, vectors));
 }

@@ -59,6 +59,10 @@ const defaults = z.strictObject({
   precision: z.enum(precisionChoices).optional().describe("As --precision"),
   weights: z.enum(weightForms).optional().describe("As --weights"),
   goal: text.optional().describe("As --goal"),
+  embeddings: z
+    .record(text, text)
+    .optional()
+    .describe("As --embedding: words and their files, seen from the folder of this file"),
   negative: z.string().optional().describe("As --negative"),
   output: text.optional().describe("As --output, seen from the folder of this file"),
 });

@@ -38,6 +38,7 @@ export function extraFields(
     "DeepCache branch": settings.deepCacheBranch,
     "Token merging ratio": settings.tokenMerging,
     Adapters: settings.adapters?.map(({ name: adapter, scale }) => `${adapter}:${scale}`).join(", "),
+    "TI hashes": tiHashes(settings),
     Weights: settings.weights,
     VAE: name(vae),
     Config: name(config),
@@ -58,6 +59,12 @@ export function extraFields(
     }),
     Version: `inkling ${version()}`,
   };
+}
+
+/** As A1111 writes it: twelve digits of each, and names without what parts the entries. */
+function tiHashes({ embeddings = [] }: ResolvedSettings): string | undefined {
+  const entries = embeddings.map(({ name, hash }) => `${name.replace(/[:,]/g, "")}: ${hash.slice(0, 12)}`);
+  return entries.join(", ") || undefined;
 }
 
 /** A1111's words where it has them; it does not write its own default. */

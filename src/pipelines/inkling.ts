@@ -26,6 +26,7 @@ import { modelHash } from "./model-hash.ts";
 import { type AppliedAdapter, createNetworks, type Networks } from "./networks.ts";
 import type { MachineOptions } from "./opening.ts";
 import { picturePrompts } from "./picture-prompts.ts";
+import { openPseudoWords, type PseudoWords } from "./pseudo-words.ts";
 import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
 import type { SessionsOptions } from "./sessions.ts";
@@ -157,12 +158,16 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       init,
       prompts,
       adapters,
+      words,
       signal,
     }: Pick<GenerateSettings, "preview" | "signal"> &
-      Pick<DrawingTools, "init" | "prompts"> & { readonly adapters: readonly AppliedAdapter[] },
+      Pick<DrawingTools, "init" | "prompts"> & {
+        readonly adapters: readonly AppliedAdapter[];
+        readonly words: PseudoWords;
+      },
   ): Events {
     signal?.throwIfAborted();
-    const networks = plainNetworks.adapted(adapters);
+    const networks = plainNetworks.adapted(adapters, words.vectors);
     const hash = modelHash(checkpoint, env);
     // Awaited only when a picture is done; a failure must not become an unhandled rejection before that.
     hash.catch(() => {});
@@ -180,10 +185,13 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     if (!loaded) yield { type: "model", model: name, device: runtime.device, reason, precision, seconds };
     loaded = true;
     const previewFactors = preview ? facts.defaults.previewFactors : undefined;
+    const { tokenizer } = words;
     const tools: DrawingTools = { ...facts, networks, tokenizer, signal, previewFactors, init, prompts };
+    let embeddings: ResolvedSettings["embeddings"];
     for await (const event of textToImage(settings, tools)) {
+      if (event.type === "tokens") embeddings = words.usedIn(event.texts);
       if (event.type !== "image") yield event;
-      else yield { ...event, settings: { ...event.settings, modelHash: (await hash).slice(0, 10) } };
+      else yield { ...event, settings: { ...event.settings, embeddings, modelHash: (await hash).slice(0, 10) } };
     }
   }
 
@@ -200,20 +208,21 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
       if (init) checkSizes(init, settings);
       for (const line of remarks(asked, settings, facts)) onNote(line);
       const adapters = await openAdapters({ ...asked, ...settings, adapters: asked.adapters }, checkpoint, onNote);
+      const words = await openPseudoWords(asked.embeddings ?? [], facts, tokenizer, onNote);
       const prompts = asked.wildcards && (await picturePrompts(settings, asked.wildcards));
       const { bestOf: of = 1, ...each } = settings;
       for (const own of prompts ?? []) {
         checkPrompts({ ...settings, ...own }, settings.steps);
         if (of > 1) plainWords({ ...settings, ...own });
       }
-      if (of === 1) return yield* draw(settings, { preview, init, prompts, adapters, signal });
+      if (of === 1) return yield* draw(settings, { preview, init, prompts, adapters, words, signal });
       const clip = await openClip(asked.clip, { runtime, onNote, env });
       try {
         // Candidates for one picture have one prompt.
         const candidates = prompts?.flatMap((own) => Array.from({ length: of }, () => own));
         const all = draw(
           { ...each, count: settings.count * of },
-          { preview, init, prompts: candidates, adapters, signal },
+          { preview, init, prompts: candidates, adapters, words, signal },
         );
         yield* judged(all, settings, { clip, of, signal });
       } finally {

@@ -6,6 +6,7 @@ import {
   clipText,
   clipTextConfig,
   type GraphAdapter,
+  pseudoWordFeeds,
   scaleName,
   type UnetParts,
   unetConfig,
@@ -34,8 +35,11 @@ export interface LatentSize {
 
 /** The three networks of a checkpoint on a runtime. Sessions are made when first needed and kept for the next picture. */
 export interface Networks {
-  /** The same networks with these adapters and no others; another set of them loads U-Net and text encoder anew. */
-  adapted(adapters: Adapters): Networks;
+  /**
+   * The same networks with these adapters and no others, and with vectors [N, C] that ids beyond the vocabulary mean; another
+   * set of adapters loads U-Net and text encoder anew, the first vectors the text encoder.
+   */
+  adapted(adapters: Adapters, vectors?: Tensor<"float32">): Networks;
   /** What the U-Net and the text encoder are computed in. */
   precision(): Promise<Precision>;
   /** ids [B, T] → [B, T, D]; `skip` last layers are left out. */
@@ -107,16 +111,17 @@ export function createNetworks(
   const { open, run, finite, precisionOf } = sessions;
   const { textEncoder, unet: unetPart, vae } = checkpoint;
   const { maxLength: tokens } = readTokenizerConfig(checkpoint.tokenizer);
-  const text = (skip: number, adapters: Adapters): Network => ({
+  const textConfig = clipTextConfig(textEncoder.config, textEncoder.configFile);
+  const text = (skip: number, adapters: Adapters, pseudoWords: boolean): Network => ({
     name: "text encoder",
-    variant: `${skip} ${keyOf(adapters)}`,
+    variant: `${skip} ${pseudoWords ? "with pseudo-words " : ""}${keyOf(adapters)}`,
     part: textEncoder,
     partial: skip > 0,
     brief: true,
     inBits: true,
     build: () =>
       adapted(
-        clipText(clipTextConfig(textEncoder.config, textEncoder.configFile), { skip, tokens }),
+        clipText(textConfig, { skip, tokens, pseudoWords }),
         adapters.map(({ name, text }) => ({ name, layers: text })),
       ),
   });
@@ -183,12 +188,15 @@ export function createNetworks(
   const encoderFor = (size: LatentSize) => half("VAE encoder", size, () => vaeOf().encoder(size));
   const decoderFor = (size: LatentSize) => half("VAE decoder", size, () => vaeOf().decoder(size));
 
-  const withAdapters = (adapters: Adapters): Networks => ({
+  const withAdapters = (adapters: Adapters, vectors?: Tensor<"float32">): Networks => ({
     adapted: withAdapters,
     precision: () => precisionOf({ inBits: true }),
     async encodeText(ids, skip, signal) {
-      const scales = scalesOf(adapters, "text");
-      const { last_hidden_state: hidden } = await run(text(skip, adapters), { input_ids: ids, ...scales }, signal);
+      const feeds = vectors
+        ? { ...pseudoWordFeeds(ids, textConfig.vocab_size, vectors.shape[0]!), vectors }
+        : { input_ids: ids };
+      const network = text(skip, adapters, vectors !== undefined);
+      const { last_hidden_state: hidden } = await run(network, { ...feeds, ...scalesOf(adapters, "text") }, signal);
       return finite(hidden, { name: "text encoder", part: textEncoder });
     },
     noisePredictor: (cut) => createNoisePredictor(sessions, unetFor(adapters, cut), scalesOf(adapters, "unet")),
@@ -222,7 +230,7 @@ export function createNetworks(
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
       const unet = unetFor(adapters, { branch, merged })(size);
       await open(unet.rest, signal);
-      await open(text(skip, adapters), signal);
+      await open(text(skip, adapters, vectors !== undefined), signal);
       await open(unet.words, signal);
       if (branch !== undefined) await open(unet.shallow, signal);
       if (!tiled) await open(decoderFor(size), signal);

@@ -93,6 +93,8 @@ export interface GenerateSettings {
   adapters?: readonly AdapterSetting[];
   /** Where `<lora:name>` is looked for: `name.safetensors` there. Default "loras". */
   adapterFolder?: string;
+  /** Words that were learnt by textual inversion: wherever they stand in a prompt their vectors do. Loads nothing anew. */
+  embeddings?: readonly EmbeddingSetting[];
   /**
    * A picture to start from instead of noise alone (`readPicture` reads one). Without width and height its own aspect ratio
    * is kept; with them it is scaled to cover them and cut around the middle.
@@ -126,6 +128,13 @@ export interface AdapterSetting {
   readonly file: string;
   /** 0 leaves the model as it is. Default 1. */
   readonly scale?: number;
+}
+
+/** The .safetensors file of a word that was learnt by textual inversion, in A1111's layout or diffusers'. */
+export interface EmbeddingSetting {
+  readonly file: string;
+  /** The word. Default: the one that the file names, as diffusers' do, else the file's own name. */
+  readonly name?: string;
 }
 
 /** As {@link GenerateSettings}, with the picture to start from wherever it is. */
@@ -221,6 +230,8 @@ export interface ResolvedSettings {
   readonly maskBlur?: number;
   /** Those of the settings; the prompt names its own. */
   readonly adapters?: readonly { readonly name: string; readonly scale: number }[];
+  /** Those that stand in the prompts, with the SHA-256 of their files; known once the words were read. */
+  readonly embeddings?: readonly { readonly name: string; readonly hash: string }[];
   readonly schedulerConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly model: string;
   /** Absent where weights are computed with as they are. */

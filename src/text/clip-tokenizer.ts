@@ -28,6 +28,8 @@ export interface ClipTokenizer {
   decode(ids: readonly number[], options?: { keepSpecial?: boolean }): string;
   /** The token of an id as the vocabulary writes it; a RangeError when there is none. */
   token(id: number): string;
+  /** How many ids from this one on stand for one word of several vectors and stay in one row; 1 for all others. */
+  span(id: number): number;
 }
 
 export interface ClipTokenizerOptions extends BpeFiles, Partial<TokenizerConfig> {}
@@ -91,17 +93,21 @@ export function createClipTokenizer(options: ClipTokenizerOptions): ClipTokenize
     const kept = keepSpecial ? ids : ids.filter((id) => !special.has(id));
     return strip(textOf(kept.map(bpe.token)).replaceAll("</w>", " "));
   };
-  const row = (text: string): TokenRow => {
-    const all = encode(text);
-    const fits = all.length <= maxLength;
-    const used = fits ? all : [...all.slice(0, maxLength - 1), eosId];
-    return {
-      ids: Array.from({ length: maxLength }, (_, i) => used[i] ?? padId),
-      mask: Array.from({ length: maxLength }, (_, i) => (i < used.length ? 1 : 0)),
-      dropped: fits ? "" : decode(all.slice(maxLength - 1, -1), { keepSpecial: true }),
-    };
+  const { vocabSize, token } = bpe;
+  const tokenizer = { bosId, eosId, padId, vocabSize, maxLength, encode, decode, token, span: () => 1 };
+  return { ...tokenizer, row: (text) => rowOf(tokenizer, text) };
+}
+
+/** A text cut or padded to one row. */
+export function rowOf({ maxLength, eosId, padId, encode, decode }: Omit<ClipTokenizer, "row">, text: string): TokenRow {
+  const all = encode(text);
+  const fits = all.length <= maxLength;
+  const used = fits ? all : [...all.slice(0, maxLength - 1), eosId];
+  return {
+    ids: Array.from({ length: maxLength }, (_, i) => used[i] ?? padId),
+    mask: Array.from({ length: maxLength }, (_, i) => (i < used.length ? 1 : 0)),
+    dropped: fits ? "" : decode(all.slice(maxLength - 1, -1), { keepSpecial: true }),
   };
-  return { bosId, eosId, padId, vocabSize: bpe.vocabSize, maxLength, encode, row, decode, token: bpe.token };
 }
 
 /**

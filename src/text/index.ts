@@ -28,6 +28,7 @@ export {
   hasWildcards,
   type Wildcards,
 } from "./prompt/wildcards.ts";
+export { type PseudoWord, withPseudoWords } from "./pseudo-words.ts";
 export {
   readTokenizerConfig,
   type SpecialToken,

@@ -15,6 +15,7 @@ export type { JsonObject } from "./json.ts";
 export { type ModelPart, type NetworkConfig, openModelPart, type PartOptions } from "./model-part.ts";
 export { findNonFinite, type NonFinite } from "./non-finite.ts";
 export { type PredictionType, predictionTypes } from "./prediction.ts";
+export { openPseudoWord, type PseudoWordLimits, type StoredPseudoWord } from "./pseudo-word.ts";
 export { readWeight } from "./read-weight.ts";
 export { openShardedWeights, openWeightFile, storeOf, type WeightStore } from "./store.ts";
 export { readTokenizer, type TokenizerFiles } from "./tokenizer.ts";

@@ -47,7 +47,12 @@ export function chunkPrompt(
       close();
       continue;
     }
-    for (const id of tokenizer.encode(text).slice(1, -1)) {
+    const ids = tokenizer.encode(text).slice(1, -1);
+    for (let at = 0; at < ids.length; ) {
+      const id = ids[at]!;
+      // What stands for one word is never cut, as in the web UI.
+      const word = ids.slice(at, at + tokenizer.span(id));
+      at += word.length;
       // A vocabulary in which a comma is more than one token has none to go back to.
       if (id === comma && rest.length === 1) beforeComma = row.length;
       else if (row.length === size && beforeComma !== undefined && row.length - beforeComma <= backtrack) {
@@ -55,8 +60,8 @@ export function chunkPrompt(
         close();
         row = moved;
       }
-      if (row.length === size) close();
-      row.push({ id, weight });
+      if (row.length + word.length > size) close();
+      row.push(...word.map((each) => ({ id: each, weight })));
     }
   }
   if (row.length > 0 || rows.length === 0) close();
