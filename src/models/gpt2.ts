@@ -74,19 +74,28 @@ export function cacheNames({ n_layer: layers }: Gpt2Config): readonly (readonly 
   );
 }
 
+export interface WholeTextsOptions {
+  /** Of a text. */
+  readonly tokens: number;
+  /** Embeddings that stand before each text: one more input, "prefix" [B, N, C]. Default 0, none. */
+  readonly prefix?: number;
+}
+
 /**
- * The same network for whole texts of `tokens` tokens, with nothing before them and nothing kept: "input_ids" [B, T] →
+ * The same network for whole texts of `tokens` tokens, with nothing before them but a prefix, and nothing kept: "input_ids" [B, T] →
  * "logits" [B, T, V]. What learns is shown texts like this.
  */
-export function gpt2WholeTexts(config: Gpt2Config, { tokens }: { readonly tokens: number }): Graph {
+export function gpt2WholeTexts(config: Gpt2Config, { tokens, prefix = 0 }: WholeTextsOptions): Graph {
   const { n_embd: channels, n_head: heads } = config;
   const g = new Graph("gpt2");
   const wordTable = g.parameter("wte.weight", [config.vocab_size, channels]);
-  const words = gather(wordTable, g.input("input_ids", "int64", ["batch", tokens]));
-  const places = slice(g.parameter("wpe.weight", [config.n_positions, channels]), 0, 0, tokens);
+  const told = gather(wordTable, g.input("input_ids", "int64", ["batch", tokens]));
+  const words = prefix > 0 ? concat([g.input("prefix", "float32", ["batch", prefix, channels]), told], 1) : told;
+  const places = slice(g.parameter("wpe.weight", [config.n_positions, channels]), 0, 0, prefix + tokens);
   const look = ([q, k, v]: Projections): Value => attention(q, k, v, { heads, causal: true });
   const hidden = chain("h", add(words, places), config.n_layer, (h) => block(h, config, look));
-  g.output("logits", linear(layerNorm("ln_f", hidden, config.layer_norm_epsilon), wordTable));
+  const read = prefix > 0 ? slice(hidden, 1, prefix, prefix + tokens) : hidden;
+  g.output("logits", linear(layerNorm("ln_f", read, config.layer_norm_epsilon), wordTable));
   return g;
 }
 

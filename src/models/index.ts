@@ -20,6 +20,7 @@ export * from "./clip-cap.ts";
 export * from "./clip-text.ts";
 export * from "./clip-vision.ts";
 export * from "./gpt2.ts";
+export * from "./patch-discriminator.ts";
 export * from "./taesd.ts";
 export * from "./unet.ts";
 export * from "./unet-parts.ts";

@@ -1,8 +1,8 @@
 import { levelAt, minSnrWeight, snrOf } from "../diffusion/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { Runtime } from "../runtime/index.ts";
-import { CpuGenerator, float32, InputError, seedSequence } from "../tensor/index.ts";
-import { checkWeights, readWeight, type WeightStore } from "../weights/index.ts";
+import { float32, InputError } from "../tensor/index.ts";
+import { below, freshness, shapesOf, stored, under } from "./beginning.ts";
 import type { TensorCache } from "./data/cache.ts";
 import type { DiffusionModel } from "./diffusion-model.ts";
 import { clipTextWeights, type ParameterShapes, torchWeights } from "./initial-weights.ts";
@@ -109,38 +109,21 @@ function check({ scale, noise, textEncoder, unet }: DiffusionModel, options: Dif
   }
 }
 
-const shapesOf = ({ parameters }: Graph): ParameterShapes =>
-  new Map([...parameters].map(([name, { shape }]) => [name, shape as number[]]));
-
 /** What every parameter starts from: the checkpoint's weights, or fresh ones. */
 async function beginning(model: DiffusionModel, shapes: ParameterShapes, seed: number) {
-  const begin = new Map<string, Float32Array>();
-  const random = new CpuGenerator(seedSequence(BigInt(seed), [FRESH], 4, 1)[0]!);
+  const random = freshness(seed);
   const fresh = {
     unet: (own: ParameterShapes) => torchWeights(own, random),
     text_encoder: (own: ParameterShapes) => clipTextWeights(own, model.config.text, random),
   };
-  for (const [prefix, { weights }] of [
+  const begin = new Map<string, Float32Array>();
+  for (const [name, { weights }] of [
     ["unet", model.unet],
     ["text_encoder", model.textEncoder],
   ] as const) {
-    const own = new Map(
-      [...shapes].flatMap(([name, shape]) =>
-        name.startsWith(`${prefix}.`) ? [[name.slice(prefix.length + 1), shape] as const] : [],
-      ),
-    );
-    const values = weights ? await stored(weights, own) : fresh[prefix](own);
-    for (const [name, value] of values) begin.set(`${prefix}.${name}`, value);
+    const own = below(shapes, `${name}.`);
+    const values = weights ? await stored(weights, own) : fresh[name](own);
+    for (const [path, value] of under(`${name}.`, values)) begin.set(path, value);
   }
   return begin;
-}
-
-/** Tells the seeds of one run apart. */
-const FRESH = 2;
-
-async function stored(weights: WeightStore, shapes: ParameterShapes): Promise<Map<string, Float32Array>> {
-  checkWeights({ weights }, shapes, { partial: true });
-  const values = new Map<string, Float32Array>();
-  for (const name of shapes.keys()) values.set(name, await readWeight(weights, name));
-  return values;
 }

@@ -2,8 +2,9 @@ import { type ClipTextConfig, clipTextConfig, type UnetConfig, unetConfig } from
 import { type TrainedNoise, trainedNoise } from "../diffusion/index.ts";
 import { type Autoencoder, autoencoder } from "../models/index.ts";
 import { InputError } from "../tensor/index.ts";
-import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../text/index.ts";
+import type { ClipTokenizer } from "../text/index.ts";
 import type { JsonObject, ModelPart, NetworkConfig, TokenizerFiles, WeightStore } from "../weights/index.ts";
+import { wordsOf } from "./words.ts";
 
 /** What a diffusion model is made of, before it learns. */
 export interface DiffusionParts {
@@ -50,8 +51,7 @@ export function diffusionModel(parts: DiffusionParts): DiffusionModel {
       : `pixels, which it learns without a VAE, have ${channels}`;
     refuse(`"${key}" is ${unet[key]}, but ${seen}`);
   }
-  const { merges, vocab, ...files } = parts.tokenizer;
-  const words = createClipTokenizer({ merges, vocab, ...readTokenizerConfig(files) });
+  const words = wordsOf(parts.tokenizer);
   const noise = trainedNoise(parts.scheduler);
   return { ...parts, config: { unet, text }, autoencoder: vae, scale: vae?.scale ?? 1, noise, words };
 }

@@ -7,22 +7,30 @@ import { type Batch, createTrainer, type Trainer } from "./trainer.ts";
 const OUT_OF_MEMORY =
   /bad_?alloc|allocate memory|out of memory|not enough memory|SIGKILL|Failed to allocate|allocation failed/i;
 
+type Learnable = Pick<Lesson, "loss" | "initial" | "frozen" | "contrasts">;
+
 /**
  * What `step` comes to. Where memory does not suffice for it, smaller batches are tried, half as large each time.
  *
  * @throws InputError saying which of them fits
  */
-export async function whereItFits<T>(step: Promise<T>, lesson: Lesson, batch: number, runtime: Runtime): Promise<T> {
+export async function whereItFits<T>(step: Promise<T>, lesson: Learnable, batch: number, runtime: Runtime): Promise<T> {
   try {
     return await step;
   } catch (error) {
     if (!isOutOfMemory(error)) throw error;
     const fitting = await fittingBatch(lesson, batch >> 1, runtime);
-    const advice = fitting
-      ? `A batch of ${fitting} fits, as was tried: take --batch ${fitting} --accumulate ${Math.ceil(batch / fitting)}, which learns the same.`
-      : "Not even a single picture fits: take a smaller size or model, or let the U-Net learn alone.";
-    throw new InputError(`There is not enough memory for a batch of ${batch}. ${advice}`, { cause: error });
+    throw new InputError(`There is not enough memory for a batch of ${batch}. ${advice(fitting, batch, lesson)}`, {
+      cause: error,
+    });
   }
+}
+
+function advice(fitting: number | undefined, batch: number, { contrasts }: Learnable): string {
+  if (!fitting) return "Not even a single example fits: take a smaller size or model, or let less of it learn.";
+  const fits = `A batch of ${fitting} fits, as was tried: take --batch ${fitting}`;
+  if (contrasts) return `${fits}; each of its examples is then told from fewer others.`;
+  return `${fits} --accumulate ${Math.ceil(batch / fitting)}, which learns the same.`;
 }
 
 function isOutOfMemory(error: unknown): boolean {
@@ -30,12 +38,12 @@ function isOutOfMemory(error: unknown): boolean {
 }
 
 /** The first batch of `batch`, its half, the half of that … with which a step can be taken; undefined where none can. */
-async function fittingBatch(lesson: Lesson, batch: number, runtime: Runtime): Promise<number | undefined> {
+async function fittingBatch(lesson: Learnable, batch: number, runtime: Runtime): Promise<number | undefined> {
   for (let size = batch; size >= 1; size >>= 1) {
     let trainer: Trainer | undefined;
     try {
       const loss = lesson.loss(size);
-      trainer = await createTrainer(loss, lesson.initial, runtime);
+      trainer = await createTrainer(loss, lesson.initial, runtime, { frozen: lesson.frozen });
       await trainer.step(emptyBatch(loss), 0);
       return size;
     } catch (error) {

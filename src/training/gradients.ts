@@ -5,7 +5,8 @@ import type { Packing } from "./packing.ts";
 
 /**
  * From a graph with a scalar output "loss" the graph of one step of learning: its inputs and "weights.k" for each chunk of
- * the packing → "loss", "gradients.k", and "square_norm", the sum of the squares of all gradients.
+ * the packing → "loss", "gradients.k", and "square_norm", the sum of the squares of all gradients. Parameters that are not packed do not learn, and stay
+ * what they are.
  */
 export function gradientGraph(loss: Graph, { parameters, chunks }: Packing): Graph {
   const g = new Graph(`${loss.name}_gradients`);
@@ -13,11 +14,13 @@ export function gradientGraph(loss: Graph, { parameters, chunks }: Packing): Gra
   const places = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const values = new Map<string, Value>();
   const moved = copyInto(g, loss, {
-    parameter: (name) => {
-      const { chunk, offset, shape } = places.get(name)!;
-      const value = g.scope(name, () => reshape(slice(weights[chunk]!, 0, offset, offset + sizeOf(shape)), shape));
-      values.set(name, value);
-      return value;
+    parameter: (name, value) => {
+      const place = places.get(name);
+      if (!place) return g.parameter(name, value.shape as number[], value.dtype);
+      const { chunk, offset, shape } = place;
+      const learnt = g.scope(name, () => reshape(slice(weights[chunk]!, 0, offset, offset + sizeOf(shape)), shape));
+      values.set(name, learnt);
+      return learnt;
     },
   });
   const result = moved.get(loss.outputs.get("loss")!)!;

@@ -1,5 +1,7 @@
 export { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor } from "./adamw.ts";
+export { type CaptionerLessonOptions, type CaptionerParts, captionerLesson } from "./captioner-lesson.ts";
 export { type Checkpoint, listCheckpoints, type Progress, readCheckpoint } from "./checkpoint.ts";
+export { type ClipLessonOptions, type ClipModel, type ClipParts, clipLesson, clipModel } from "./clip-lesson.ts";
 export {
   type CacheOptions,
   cached,
@@ -35,6 +37,8 @@ export {
   shapePairs,
   shapes,
 } from "./data/shapes.ts";
+export { captionTexts, type Text, textsOf } from "./data/texts.ts";
+export { packedRows, rowBatch, type TokenRow, textRows, tokensOf } from "./data/token-rows.ts";
 export { order, type Stop, type WalkOptions, walk } from "./data/walk.ts";
 export { openWebDataset } from "./data/web-dataset.ts";
 export { type DiffusionLessonOptions, diffusionLesson } from "./diffusion-lesson.ts";
@@ -42,28 +46,52 @@ export { type DiffusionModel, type DiffusionParts, diffusionModel } from "./diff
 export { createEventFile, type EventFile, type LoggedPicture } from "./event-file.ts";
 export * from "./events.ts";
 export { lockFolder } from "./folder-lock.ts";
+export { type Gpt2LessonOptions, type Gpt2Model, type Gpt2Parts, gpt2Lesson, gpt2Model } from "./gpt2-lesson.ts";
 export { gradientGraph } from "./gradients.ts";
-export { clipTextWeights, type ParameterShapes, torchWeights } from "./initial-weights.ts";
+export {
+  clipTextWeights,
+  clipWeights,
+  discriminatorWeights,
+  gpt2Weights,
+  type ParameterShapes,
+  torchWeights,
+} from "./initial-weights.ts";
 export {
   type LearningRate,
   learningRateAt,
 } from "./learning-rate.ts";
 export type { Lesson } from "./lesson.ts";
-export { type LearningRateSchedule, learningRateSchedules, trainLimits } from "./limits.ts";
+export { type Distance, distances, type LearningRateSchedule, learningRateSchedules, trainLimits } from "./limits.ts";
 export { train } from "./loop.ts";
+export { captionerLoss } from "./losses/captioner.ts";
 export { clipLoss } from "./losses/clip.ts";
 export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from "./losses/diffusion.ts";
 export { gpt2Loss } from "./losses/gpt2.ts";
 export { vaeLoss } from "./losses/vae.ts";
 export { type Packing, pack, packingOf, unpack } from "./packing.ts";
-export { checkRecipe, fixedKeys, type Recipe, recipeDefaults } from "./recipe.ts";
+export {
+  type CommonRecipe,
+  checkRecipe,
+  type RecipeKind,
+  type RecipeOf,
+  type WholeCommonRecipe,
+  type WholeRecipe,
+} from "./recipe.ts";
+export { captionerRecipe } from "./recipes/captioner.ts";
+export { clipRecipe } from "./recipes/clip.ts";
+export { diffusionRecipe } from "./recipes/diffusion.ts";
+export { gpt2Recipe } from "./recipes/gpt2.ts";
+export { vaeRecipe } from "./recipes/vae.ts";
+export { reconstructed } from "./reconstruction.ts";
 export type { TrainSettings } from "./settings.ts";
 export {
   type Batch,
   createTrainer,
+  type Frozen,
   type StepResult,
   type Trainer,
   type TrainerOptions,
   type TrainerStart,
   type TrainerState,
 } from "./trainer.ts";
+export { type VaeLessonOptions, type VaeModel, type VaeParts, vaeLesson, vaeModel } from "./vae-lesson.ts";

@@ -5,6 +5,7 @@ import { type CpuGenerator, float32, sizeOf, type Tensor } from "../tensor/index
 import { remembered, type TensorCache } from "./data/cache.ts";
 import type { DiffusionModel } from "./diffusion-model.ts";
 import { openFrozen } from "./frozen.ts";
+import { planes } from "./planes.ts";
 
 /** Pictures as the U-Net sees them. */
 export interface Latents {
@@ -57,17 +58,4 @@ export async function openLatents(
     },
     close: () => session.release(),
   };
-}
-
-/** Pixels of pictures of one size, plane by plane, in −1…1. */
-function planes(pictures: readonly Picture[]): Float32Array {
-  const { width, height } = pictures[0]!;
-  const area = width * height;
-  const values = new Float32Array(3 * area * pictures.length);
-  for (const [n, { data }] of pictures.entries()) {
-    for (let i = 0; i < data.length; i++) {
-      values[(3 * n + (i % 3)) * area + Math.floor(i / 3)] = data[i]! / 127.5 - 1;
-    }
-  }
-  return values;
 }

@@ -2,6 +2,10 @@
 export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
 export type LearningRateSchedule = (typeof learningRateSchedules)[number];
 
+/** How far a value is from another: |x − y|, or (x − y)². */
+export const distances = ["l1", "l2"] as const;
+export type Distance = (typeof distances)[number];
+
 /** The least and the greatest of every number that a person may set. The command line refuses by the same table. */
 export const trainLimits = {
   steps: [1, 100_000_000],
@@ -16,6 +20,13 @@ export const trainLimits = {
   ema: [0, 1],
   captionDropout: [0, 1],
   snrGamma: [0, 1e6],
+  klWeight: [0, 1e6],
+  /** What the opinion of a VAE's discriminator counts. */
+  discriminator: [0, 1e6],
+  /** Of a text, its beginning and its end counted. */
+  tokens: [3, 65_536],
+  /** Embeddings before a caption. */
+  prefix: [1, 1024],
   /** Steps between two checkpoints, or two sheets of samples. */
   every: [1, 100_000_000],
   keep: [1, 10_000],

@@ -1,9 +1,9 @@
 import type { Runtime } from "../runtime/index.ts";
 import { InputError, sizeOf } from "../tensor/index.ts";
-import type { Dataset, Skipped } from "./data/dataset.ts";
+import { shapesOf } from "./beginning.ts";
+import type { Places, Skipped } from "./data/dataset.ts";
 import type { TrainEvent } from "./events.ts";
 import { whereItFits } from "./fitting-batch.ts";
-import type { ParameterShapes } from "./initial-weights.ts";
 import { learningRateAt } from "./learning-rate.ts";
 import type { Lesson } from "./lesson.ts";
 import { openRun, type Run } from "./run.ts";
@@ -21,21 +21,26 @@ const RECOVERIES = 3;
  * @throws InputError where memory does not suffice, saying which batch fits; where loss or weights are not finite for the
  *   fourth time; where nothing in the data can be used; where the checkpoint belongs to another model
  */
-export async function* train(
-  lesson: Lesson,
-  data: Dataset,
+export async function* train<Thing extends object>(
+  lesson: Lesson<Thing>,
+  data: Places<Thing>,
   runtime: Runtime,
   settings: TrainSettings,
 ): AsyncGenerator<TrainEvent, void, void> {
   const { steps, batch, accumulate = 1, signal, folder, samples } = settings;
   const loss = lesson.loss(batch);
-  const shapes: ParameterShapes = new Map([...loss.parameters].map(([name, { shape }]) => [name, shape as number[]]));
+  const { initial, frozen = () => undefined } = lesson;
+  const shapes = new Map([...shapesOf(loss)].filter(([name]) => !frozen(name)));
   const skipped: Skipped[] = [];
-  const open = (from: string | undefined, changes?: Pick<Run, "rateFactor" | "recoveries">): Promise<Run> =>
+  const open = (
+    from: string | undefined,
+    changes?: Pick<Run<Thing>, "rateFactor" | "recoveries">,
+  ): Promise<Run<Thing>> =>
     openRun(data, runtime, {
       loss,
       shapes,
-      initial: lesson.initial,
+      initial,
+      frozen,
       settings,
       from,
       changes,
@@ -52,7 +57,8 @@ export async function* train(
 
     while (run.trainer.steps < steps && !signal?.aborted) {
       const batches: Batch[] = [];
-      for (let i = 0; i < accumulate; i++) batches.push(await lesson.batch(await run.take(batch), run.random));
+      const { steps: before } = run.trainer;
+      for (let i = 0; i < accumulate; i++) batches.push(await lesson.batch(await run.take(batch), run.random, before));
       for (const what of skipped.splice(0)) yield { type: "skipped", ...what };
       const learningRate = learningRateAt(run.trainer.steps, settings) * run.rateFactor;
       const step = run.trainer.steps + 1;

@@ -24,7 +24,7 @@ export interface Packing {
 const CHUNK = 1 << 24;
 
 /** The parameters of a graph in its own order; none is cut, so a chunk may be longer than `chunk`. */
-export function packingOf({ parameters }: Graph, chunk = CHUNK): Packing {
+export function packingOf({ parameters }: Pick<Graph, "parameters">, chunk = CHUNK): Packing {
   const packed: PackedParameter[] = [];
   const chunks: number[] = [];
   for (const [name, { shape }] of parameters) {

@@ -4,21 +4,10 @@ import { forms } from "./data/shape-forms.ts";
 import { shapeBackgrounds, shapeColors } from "./data/shapes.ts";
 import { learningRateSchedules, trainLimits } from "./limits.ts";
 
-const whole = ([low, high]: readonly [number, number]) => z.int().min(low).max(high);
-const real = ([low, high]: readonly [number, number]) => z.number().min(low).max(high);
-const text = z.string().min(1);
-const json = z.record(z.string(), z.unknown());
-const side = whole(trainLimits.side);
-
-const model = z.strictObject({
-  unet: json.describe("config.json of a UNet2DConditionModel"),
-  textEncoder: json.describe("config.json of a CLIPTextModel"),
-  tokenizer: text.describe("Folder of a tokenizer, or a model whose tokenizer is taken"),
-  tokens: z.int().min(4).max(1024).optional().describe("Ids in a row of it, where fewer than its own 77 do"),
-  vae: text.optional().describe("A model whose VAE is taken, a folder or file; without one pixels are learnt"),
-  scheduler: json.describe("scheduler_config.json: the noise levels and what is predicted"),
-  defaults: json.optional().describe("inkling.json: steps, guidance, sampler that suit the model"),
-});
+export const whole = ([low, high]: readonly [number, number]) => z.int().min(low).max(high);
+export const real = ([low, high]: readonly [number, number]) => z.number().min(low).max(high);
+export const text = z.string().min(1);
+export const json = z.record(z.string(), z.unknown());
 
 /** Some of the names of a table. */
 const some = <Name extends string>(table: Readonly<Record<Name, unknown>>) =>
@@ -34,60 +23,44 @@ const shapes = z.strictObject({
   }),
 });
 
-/** What a diffusion model learns from, and how. Every key is optional in a file: options may say it. */
-export const recipeSchema = z.strictObject({
+/** Keys of every recipe: what a model learns from, and how. Each is optional in a file: options may say it. */
+export const commonKeys = {
   $schema: z.string().optional().describe("Where the schema of this file lies, for editors"),
-  from: text.optional().describe("The model to begin with: as --model takes it"),
-  model: model.optional().describe("A model that begins with fresh weights"),
+  learns: z.string().optional().describe("What learns by it: the word after `inkling train`"),
+  from: text.optional().describe("The model to begin with: a name, folder or file"),
   data: z
     .union([text, shapes])
     .optional()
     .describe("A folder of pictures with captions, a .tar of them, or drawn shapes"),
   output: text.optional().describe("The folder that becomes the model"),
   steps: whole(trainLimits.steps).optional().describe("Steps of the optimizer"),
-  batch: whole(trainLimits.batch).optional().describe("Pictures that are computed at once"),
+  batch: whole(trainLimits.batch).optional().describe("Examples that are computed at once"),
   accumulate: whole(trainLimits.accumulate).optional().describe("Batches that make a step"),
-  size: z
-    .union([side, z.tuple([side, side])])
-    .optional()
-    .describe("Pixels of a side, or width and height"),
-  flip: z.boolean().optional().describe("Mirror half of the pictures"),
   learningRate: real(trainLimits.learningRate).optional().describe("The highest rate"),
   schedule: z.enum(learningRateSchedules).optional().describe("How the rate goes on after the warm-up"),
   warmUp: whole(trainLimits.warmUp).optional().describe("Steps over which the rate rises from 0"),
   weightDecay: real(trainLimits.weightDecay).optional().describe("Of AdamW"),
   maxNorm: real(trainLimits.maxNorm).optional().describe("The gradient is no longer than this"),
   ema: real(trainLimits.ema).optional().describe("Decay of the average of the weights that is written; 0 is none"),
-  captionDropout: real(trainLimits.captionDropout).optional().describe("Share of pictures learnt without caption"),
-  snrGamma: real(trainLimits.snrGamma).optional().describe("Min-SNR weighting; 0 is none"),
-  trainTextEncoder: z.boolean().optional().describe("Whether the text encoder learns too"),
   seed: whole(trainLimits.seed).optional().describe("Fixes everything random"),
   saveEvery: whole(trainLimits.every).optional().describe("Steps between checkpoints"),
   keep: whole(trainLimits.keep).optional().describe("Checkpoints that stay"),
-  samplesEvery: whole(trainLimits.every).optional().describe("Steps between sample pictures"),
-  samples: z.array(z.string()).min(1).max(100).optional().describe("Prompts of the sample pictures"),
-});
+};
 
-/** What a diffusion model learns from, and how. */
-export type Recipe = z.infer<typeof recipeSchema>;
+/** Keys of the recipes of what learns pictures of one size. */
+export const pictureKeys = {
+  size: z
+    .union([whole(trainLimits.side), z.tuple([whole(trainLimits.side), whole(trainLimits.side)])])
+    .optional()
+    .describe("Pixels of a side, or width and height"),
+  flip: z.boolean().optional().describe("Mirror half of the pictures"),
+};
 
-/**
- * Checks what a recipe file holds.
- *
- * @throws InputError naming the file, the key and what is wrong with it
- */
-export function checkRecipe(recipe: unknown, file: string): Recipe {
-  const result = recipeSchema.safeParse(recipe);
-  if (result.success) return result.data;
-  const { path, message, ...issue } = result.error.issues[0]!;
-  const at = path.length > 0 ? `"${path.join(".")}": ` : "";
-  const keys = Object.keys(path[0] === "model" ? model.shape : recipeSchema.shape).filter((key) => key !== "$schema");
-  const unknown = issue.code === "unrecognized_keys" ? `there is no key "${issue.keys[0]}"` : undefined;
-  throw new InputError(`${file}: ${at}${unknown ? `${unknown}: ${keys.join(", ")}` : message}.`);
-}
+/** The key of the recipes of what can show what it has learnt. */
+export const samplesEvery = whole(trainLimits.every).optional().describe("Steps between two samples");
 
 /** What holds where neither a file nor an option says otherwise. */
-export const recipeDefaults = {
+export const commonDefaults = {
   batch: 4,
   accumulate: 1,
   learningRate: 1e-4,
@@ -96,25 +69,64 @@ export const recipeDefaults = {
   weightDecay: 1e-2,
   maxNorm: 1,
   ema: 0.999,
-  captionDropout: 0.1,
-  snrGamma: 0,
-  flip: false,
-  trainTextEncoder: false,
   saveEvery: 500,
   keep: 2,
-} as const satisfies Partial<Recipe>;
+} as const satisfies Partial<CommonRecipe>;
 
 /** What decides on the very steps of a run: who goes on with it cannot change it and call it the same run. */
-export const fixedKeys = [
-  "from",
-  "model",
-  "data",
-  "batch",
-  "accumulate",
-  "size",
-  "flip",
-  "captionDropout",
-  "snrGamma",
-  "trainTextEncoder",
-  "seed",
-] as const satisfies readonly (keyof Recipe)[];
+export const commonFixed = ["from", "data", "batch", "accumulate", "seed"] as const;
+
+/** What every recipe says. */
+export type CommonRecipe = z.infer<z.ZodObject<typeof commonKeys>>;
+
+/** The recipes of one kind of model: `recipes/<kind>.ts`. */
+export interface RecipeKind {
+  /** The word after `inkling train`. */
+  readonly name: string;
+  /** A model that one may begin with. */
+  readonly example: string;
+  /** {@link commonKeys} and its own, strict. */
+  readonly schema: z.ZodObject<typeof commonKeys>;
+  readonly defaults: typeof commonDefaults & Readonly<Record<string, unknown>>;
+  /** See {@link commonFixed}. */
+  readonly fixed: readonly string[];
+}
+
+/** What a recipe of a kind may say. */
+export type RecipeOf<Kind extends RecipeKind> = z.infer<Kind["schema"]>;
+
+/** What every recipe says that says all it has to. */
+export type WholeCommonRecipe = CommonRecipe &
+  Required<Pick<CommonRecipe, "data" | "output" | "steps" | "seed" | keyof typeof commonDefaults>>;
+
+/** A recipe of a kind that says all it has to. */
+export type WholeRecipe<Kind extends RecipeKind> = WholeCommonRecipe &
+  RecipeOf<Kind> &
+  Required<Pick<RecipeOf<Kind>, keyof Kind["defaults"] & keyof RecipeOf<Kind>>>;
+
+/**
+ * Checks what a recipe file holds.
+ *
+ * @throws InputError naming the file, the key and what is wrong with it
+ */
+export function checkRecipe<Kind extends RecipeKind>(recipe: unknown, file: string, kind: Kind): RecipeOf<Kind> {
+  const { learns } = (recipe ?? {}) as CommonRecipe;
+  if (learns !== undefined && learns !== kind.name) {
+    throw new InputError(`${file} is a recipe of \`inkling train ${learns}\`, not of \`inkling train ${kind.name}\`.`);
+  }
+  const result = kind.schema.safeParse(recipe);
+  if (result.success) return result.data as RecipeOf<Kind>;
+  const { path, message, ...issue } = result.error.issues[0]!;
+  const at = path.length > 0 ? `"${path.join(".")}": ` : "";
+  const unknown = issue.code === "unrecognized_keys" ? `there is no key "${issue.keys[0]}"` : undefined;
+  const keys = keysAt(kind.schema, path).filter((key) => key !== "$schema" && key !== "learns");
+  throw new InputError(`${file}: ${at}${unknown ? `${unknown}: ${keys.join(", ")}` : message}.`);
+}
+
+/** The keys of the object at a path of a schema. */
+function keysAt(schema: z.ZodType, [first, ...rest]: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodOptional)
+    return keysAt(schema.unwrap() as z.ZodType, first === undefined ? [] : [first, ...rest]);
+  if (!(schema instanceof z.ZodObject)) return [];
+  return first === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[first as string] as z.ZodType, rest);
+}

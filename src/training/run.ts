@@ -2,20 +2,20 @@ import type { Graph } from "../graph/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { CpuGenerator, seedSequence } from "../tensor/index.ts";
 import { type Progress, readCheckpoint, readStates, saveCheckpoint } from "./checkpoint.ts";
-import type { Dataset, Example, Skipped } from "./data/dataset.ts";
+import type { Places, Skipped } from "./data/dataset.ts";
 import { walk } from "./data/walk.ts";
 import type { ParameterShapes } from "./initial-weights.ts";
 import type { TrainSettings } from "./settings.ts";
-import { createTrainer, type Trainer } from "./trainer.ts";
+import { createTrainer, type Frozen, type Trainer } from "./trainer.ts";
 
 /** A trainer, and where it stands in the data and among random numbers. */
-export interface Run extends Pick<Progress, "rateFactor" | "recoveries"> {
+export interface Run<Thing extends object> extends Pick<Progress, "rateFactor" | "recoveries"> {
   readonly trainer: Trainer;
   readonly random: CpuGenerator;
   /** Places of the data that were passed. */
   readonly position: number;
   /** The next examples. */
-  take(count: number): Promise<Example[]>;
+  take(count: number): Promise<Thing[]>;
   /** Saves a checkpoint and returns its path; undefined where a weight is not finite, which is no state to go back to. */
   save(): Promise<string | undefined>;
   close(): Promise<void>;
@@ -25,6 +25,7 @@ export interface RunOptions {
   readonly loss: Graph;
   readonly shapes: ParameterShapes;
   readonly initial: (name: string) => Float32Array;
+  readonly frozen?: Frozen;
   readonly settings: TrainSettings;
   /** The checkpoint to go on from. Default: none, it begins. */
   readonly from?: string;
@@ -34,8 +35,12 @@ export interface RunOptions {
 }
 
 /** @throws InputError where the checkpoint is damaged or belongs to another model */
-export async function openRun(data: Dataset, runtime: Runtime, options: RunOptions): Promise<Run> {
-  const { loss, shapes, initial, settings, from, changes, onSkip } = options;
+export async function openRun<Thing extends object>(
+  data: Places<Thing>,
+  runtime: Runtime,
+  options: RunOptions,
+): Promise<Run<Thing>> {
+  const { loss, shapes, initial, frozen, settings, from, changes, onSkip } = options;
   const { seed, folder, keep, optimizer } = settings;
   const known = from === undefined ? undefined : await readCheckpoint(from);
   const values = known && (await readStates(known.folder, shapes));
@@ -46,7 +51,7 @@ export async function openRun(data: Dataset, runtime: Runtime, options: RunOptio
   if (known) random.state = known.progress.random;
   let position = known?.progress.position ?? 0;
   const stops = walk(data, { seed, position, onSkip });
-  const trainer = await createTrainer(loss, initial, runtime, { ...optimizer, start });
+  const trainer = await createTrainer(loss, initial, runtime, { ...optimizer, start, frozen });
 
   return {
     trainer,
@@ -57,7 +62,7 @@ export async function openRun(data: Dataset, runtime: Runtime, options: RunOptio
       return position;
     },
     async take(count) {
-      const examples: Example[] = [];
+      const examples: Thing[] = [];
       while (examples.length < count) {
         const { value } = await stops.next();
         examples.push(value.example);

@@ -17,7 +17,7 @@ export interface TrainSettings extends LearningRate {
   readonly keep: number;
   /** The checkpoint to go on from. */
   readonly resume?: string;
-  readonly optimizer?: Omit<TrainerOptions, "start">;
+  readonly optimizer?: Omit<TrainerOptions, "start" | "frozen">;
   /** Stands in every checkpoint, for whoever goes on from it. */
   readonly record?: Readonly<Record<string, unknown>>;
   /** Pictures of what is learnt so far, drawn by the model as it was just written to `folder`. Gives their paths. */

@@ -1,4 +1,4 @@
-import { add, Graph, lower, lowerings, mul, reduceSum, toOnnx } from "../graph/index.ts";
+import { add, Graph, lower, lowerings, mul, reduceSum, toOnnx, type Weight } from "../graph/index.ts";
 import type { KeptTensor, Runtime, Session } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor, STATES } from "./adamw.ts";
@@ -20,7 +20,11 @@ export interface TrainerOptions extends Partial<AdamWOptions> {
   readonly maxNorm?: number;
   /** Default: no step was taken yet. */
   readonly start?: TrainerStart;
+  /** Where a parameter is stored that does not learn; undefined for one that does. Default: all learn. */
+  readonly frozen?: Frozen;
 }
+
+export type Frozen = (name: string) => Weight | undefined;
 
 /** What a step came to. */
 export interface StepResult {
@@ -54,16 +58,19 @@ export async function createTrainer(
   loss: Graph,
   initial: (name: string) => Float32Array,
   runtime: Runtime,
-  { maxNorm = 1, start, ...adam }: TrainerOptions = {},
+  { maxNorm = 1, start, frozen = () => undefined, ...adam }: TrainerOptions = {},
 ): Promise<Trainer> {
   const options = { ...adamWDefaults, ...adam };
-  const packing = packingOf(loss);
+  const packing = packingOf({ parameters: new Map([...loss.parameters].filter(([name]) => !frozen(name))) });
   const opened: Session[] = [];
   const open = async (graph: Graph, keep: readonly string[] = []): Promise<Session> => {
-    const session = await runtime.createSession(toOnnx(lower(graph, lowerings[runtime.device]), noWeights), {
-      keep,
-      prepare: false,
-    });
+    const session = await runtime.createSession(
+      toOnnx(lower(graph, lowerings[runtime.device]), (name) => frozen(name) ?? noWeights(name)),
+      {
+        keep,
+        prepare: false,
+      },
+    );
     opened.push(session);
     return session;
   };

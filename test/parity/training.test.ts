@@ -119,11 +119,12 @@ function clipRun(): Run {
 function gpt2Run(): Run {
   const batch = readTensors("training", "gpt2", "batch.safetensors");
   const [, texts, tokens] = need(batch, "ids").shape as [number, number, number];
+  const weights = float32([texts, tokens - 1, 1], Array(texts * (tokens - 1)).fill(1));
   return {
     name: "gpt2",
     loss: gpt2Loss(gpt2Config(readJson("training", "gpt2", "config.json")), { batch: texts, tokens }),
     weights: readTensors("training", "gpt2", "model.safetensors"),
-    batches: rowsOf(need(batch, "ids")).map((ids) => ({ ids })),
+    batches: rowsOf(need(batch, "ids")).map((ids) => ({ ids, weights })),
     gradients: readTensors("training", "gpt2", "gradients.safetensors"),
     steps: readTensors("training", "gpt2", "steps.safetensors"),
   };

@@ -78,11 +78,11 @@ describe("a diffusion lesson", () => {
   it("is the same from the same random numbers, and its noise is of the levels that it tells", async () => {
     const lesson = await lessonOf({ snrGamma: 5 });
     const [a, b] = [
-      await lesson.batch(examples, new CpuGenerator(5)),
-      await lesson.batch(examples, new CpuGenerator(5)),
+      await lesson.batch(examples, new CpuGenerator(5), 0),
+      await lesson.batch(examples, new CpuGenerator(5), 0),
     ];
     expect(a).toEqual(b);
-    const other = await lesson.batch(examples, new CpuGenerator(6));
+    const other = await lesson.batch(examples, new CpuGenerator(6), 0);
     for (const name of ["noise", "timesteps", "latents"]) expect(other[name]).not.toEqual(a[name]);
     const [alpha, sigma] = [numbers(a["alpha"]), numbers(a["sigma"])];
     for (const [i, weight] of numbers(a["weight"]).entries()) {
@@ -101,7 +101,7 @@ describe("a diffusion lesson", () => {
       [1, 200, 200],
     ] as const) {
       const lesson = await lessonOf({ captionDropout, trainTextEncoder: true });
-      const { ids } = await lesson.batch(many, new CpuGenerator(1));
+      const { ids } = await lesson.batch(many, new CpuGenerator(1), 0);
       const empty = diffusionModel(await parts()).words.row("").ids;
       const width = empty.length;
       const rows = many.map((_, i) => Array.from(ids!.data.slice(i * width, (i + 1) * width), Number));
@@ -115,8 +115,8 @@ describe("a diffusion lesson", () => {
   it("has the same loss and the same gradients of the U-Net, whether the text encoder is frozen or learns", async () => {
     const [alone, both] = [await lessonOf(), await lessonOf({ trainTextEncoder: true })];
     const [told, ids] = [
-      await alone.batch(examples, new CpuGenerator(9)),
-      await both.batch(examples, new CpuGenerator(9)),
+      await alone.batch(examples, new CpuGenerator(9), 0),
+      await both.batch(examples, new CpuGenerator(9), 0),
     ];
     expect(told["latents"]).toEqual(ids["latents"]);
     const frozen = await gradientsOf(alone.loss(2), alone.initial, told);
@@ -138,7 +138,7 @@ describe("a diffusion lesson", () => {
     const model = diffusionModel({ ...all, scheduler: { ...all.scheduler, prediction_type: prediction } });
     const given = { width: SIDE, height: SIDE, trainTextEncoder: false, seed: 1 };
     const lesson = await diffusionLesson(model, runtime, given);
-    const batch = await lesson.batch(examples, new CpuGenerator(3));
+    const batch = await lesson.batch(examples, new CpuGenerator(3), 0);
     const { loss } = await gradientsOf(lesson.loss(2), lesson.initial, batch);
 
     const { latents, noise, timesteps, encoder_hidden_states } = batch as Record<string, Tensor>;

@@ -243,7 +243,7 @@ describe("memory that does not suffice", () => {
   it("says which batch fits", async () => {
     const advice = /not enough memory for a batch of 32\. A batch of 8 fits.*--batch 8 --accumulate 4/;
     await expect(learn({ batch: 32 }, roomFor(9))).rejects.toThrow(advice);
-    await expect(learn({ batch: 32 }, roomFor(0))).rejects.toThrow(/Not even a single picture fits/);
+    await expect(learn({ batch: 32 }, roomFor(0))).rejects.toThrow(/Not even a single example fits/);
   });
 });
 

@@ -98,6 +98,7 @@ export const elementwise: Readonly<Record<string, GradientRule>> = {
     return [mul(g, node.attributes["approximate"] === "tanh" ? tanhGelu(x) : exactGelu(x))];
   }),
   Float32: single((_, g) => [g]),
+  Detach: () => [undefined],
   Cast: single((node, g) => [cast(g, node.inputs[0]!.dtype)]),
   // Nothing comes back from outside the bounds; torch lets the bounds themselves through.
   Clip: single((node, g) => {

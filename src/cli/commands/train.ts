@@ -1,8 +1,19 @@
 import { type Command, Option } from "commander";
-import { learningRateSchedules, trainLimits as limits } from "../../training/limits.ts";
+import { distances, trainLimits as limits } from "../../training/limits.ts";
 import type { Cli } from "../cli.ts";
-import { addDeviceOptions, integer, MODEL, number, OUTPUT, size } from "../options.ts";
-import type { TrainOptions } from "../train/diffusion.ts";
+import { integer, number } from "../options.ts";
+import type { CaptionerOptions } from "../train/captioner.ts";
+import type { DiffusionOptions } from "../train/diffusion.ts";
+import type { Gpt2Options } from "../train/gpt2.ts";
+import type { TrainOptions } from "../train/teach.ts";
+import type { VaeOptions } from "../train/vae.ts";
+import {
+  addLearningOptions,
+  addPictureOptions,
+  addRunOptions,
+  addSamplesOption,
+  addSubjectOptions,
+} from "../train-options.ts";
 
 /** `inkling train`: models that learn. */
 export function train(command: Command, cli: Cli): void {
@@ -12,7 +23,14 @@ export function train(command: Command, cli: Cli): void {
       "Teaches a model: `inkling train diffusion --data pictures --from inkdrop-256 --steps 1000 --out mine`.",
     );
   diffusion(command.command("diffusion"), cli);
+  vae(command.command("vae"), cli);
+  clip(command.command("clip"), cli);
+  gpt2(command.command("gpt2"), cli);
+  captioner(command.command("captioner"), cli);
 }
+
+/** What is learnt from, as the help says it. */
+const PICTURES = "what to learn from: a folder of pictures with captions, or a .tar of them";
 
 function diffusion(command: Command, cli: Cli): void {
   command
@@ -20,35 +38,12 @@ function diffusion(command: Command, cli: Cli): void {
     .description(
       "Teaches the U-Net of a model to tell the noise in pictures, from a model that is there or with fresh weights. " +
         'The folder that it writes is a model: `inkling "a cat" --model ./mine`.',
-    )
-    .option("--data <pictures>", "what to learn from: a folder of pictures with captions, or a .tar of them")
-    .option(
-      "-m, --from <model>",
-      "a name of `inkling models`, a checkpoint folder, or a .safetensors file to begin with",
-    )
-    .option("--config <file>", "a recipe: model and settings in a file (.json, .js, .ts); options beside it win")
-    .option("-o, --out <folder>", "the folder that becomes the model, with its checkpoints")
-    .option("--steps <n>", "steps of the optimizer", integer("Steps are", ...limits.steps))
-    .option("--resume [checkpoint]", "go on from the latest checkpoint in --out, or from this one")
-    .optionsGroup("Learning:")
-    .option("-b, --batch <n>", "pictures that are computed at once (default: 4)", integer("It is", ...limits.batch))
-    .option("--accumulate <n>", "batches that make a step (default: 1)", integer("It is", ...limits.accumulate))
-    .option("-s, --size <WxH>", "pixels: 256, or 256x384 (default: the model's own)", size)
-    .option("--flip", "mirror half of the pictures")
-    .option("--lr <rate>", "the highest learning rate (default: 0.0001)", number(...limits.learningRate))
-    .addOption(
-      new Option("--schedule <name>", "how the rate goes on after the warm-up (default: constant)").choices(
-        learningRateSchedules,
-      ),
-    )
-    .option("--warm-up <n>", "steps over which it rises from 0 (default: 0)", integer("It is", ...limits.warmUp))
-    .option("--weight-decay <n>", "of AdamW (default: 0.01)", number(...limits.weightDecay))
-    .option("--max-norm <n>", "clip gradients to this length (default: 1)", number(...limits.maxNorm))
-    .option(
-      "--ema <decay>",
-      "of the average of the weights that is written; 0 writes the weights themselves (default: 0.999)",
-      number(...limits.ema),
-    )
+    );
+  addSubjectOptions(command, {
+    data: PICTURES,
+    from: "a name of `inkling models`, a checkpoint folder, or a .safetensors file to begin with",
+  });
+  addLearningOptions(addPictureOptions(command))
     .option("--train-text-encoder", "let the text encoder learn too")
     .option(
       "--caption-dropout <share>",
@@ -59,24 +54,109 @@ function diffusion(command: Command, cli: Cli): void {
       "--snr-gamma <n>",
       "weigh noise levels by min-SNR, 5 is usual (default: 0, none)",
       number(...limits.snrGamma),
-    )
-    .option(
-      "--seed <n>",
-      "integer that fixes everything random (default: random)",
-      integer("Seeds are", ...limits.seed),
-    )
-    .optionsGroup(MODEL);
-  addDeviceOptions(command)
-    .optionsGroup(OUTPUT)
-    .option("--save-every <n>", "steps between checkpoints (default: 500)", integer("It is", ...limits.every))
-    .option("--keep <n>", "checkpoints that stay (default: 2)", integer("It is", ...limits.keep))
-    .option("--samples-every <n>", "steps between sample pictures (default: none)", integer("It is", ...limits.every))
+    );
+  addSamplesOption(addRunOptions(command))
     .option(
       "--sample <prompt>",
       "what they show; may be given several times (default: captions of the data)",
       (prompt: string, before: readonly string[] = []) => [...before, prompt],
     )
-    .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
-    .option("-q, --quiet", "say nothing but the path of the model")
-    .action(async (options: TrainOptions) => (await import("../train/diffusion.ts")).trainDiffusion(options, cli));
+    .action(async (options: DiffusionOptions) => (await import("../train/diffusion.ts")).trainDiffusion(options, cli));
+}
+
+function vae(command: Command, cli: Cli): void {
+  command
+    .summary("teach an autoencoder to give pictures back")
+    .description(
+      "Teaches a VAE (AutoencoderKL) to give pictures back, one that is there or one with fresh weights. Of a checkpoint it " +
+        "writes a checkpoint with this VAE; of a VAE alone, or a fresh one, a folder that `--vae` takes.",
+    );
+  addSubjectOptions(command, {
+    data: "what to learn from: a folder of pictures, or a .tar of them; captions are not needed",
+    from: "a name of `inkling models`, a checkpoint, or the folder of a VAE to begin with",
+  });
+  addLearningOptions(addPictureOptions(command))
+    .addOption(new Option("--distance <name>", "of pixels: l1, or l2, its square (default: l1)").choices(distances))
+    .option(
+      "--kl-weight <n>",
+      "of the latents' divergence from a normal distribution, as LDM counts (default: 0.000001)",
+      number(...limits.klWeight),
+    )
+    .option(
+      "--discriminator <weight>",
+      "let a judge of patches learn along, whose opinion counts so much; LDM takes 0.5 (default: 0, none)",
+      number(...limits.discriminator),
+    )
+    .option(
+      "--discriminator-start <n>",
+      "steps before its opinion counts (default: 0)",
+      integer("It is", ...limits.warmUp),
+    );
+  addSamplesOption(addRunOptions(command), "sheets of pictures beside what is made of them").action(
+    async (options: VaeOptions) => (await import("../train/vae.ts")).trainVae(options, cli),
+  );
+}
+
+function clip(command: Command, cli: Cli): void {
+  command
+    .summary("teach a CLIP which words belong to which picture")
+    .description(
+      "Teaches a CLIP to tell which caption of a batch belongs to which picture, so the larger --batch is, the better it learns; " +
+        "--accumulate does not enlarge it. The folder that it writes is a CLIP: `inkling score a.png words --clip ./mine`.",
+    );
+  addSubjectOptions(command, { data: PICTURES, from: "a CLIP of `inkling models`, or a folder, to begin with" });
+  addRunOptions(addLearningOptions(command)).action(async (options: TrainOptions) =>
+    (await import("../train/clip.ts")).trainClip(options, cli),
+  );
+}
+
+function gpt2(command: Command, cli: Cli): void {
+  command
+    .summary("teach a GPT-2 to write such texts")
+    .description(
+      "Teaches a GPT-2 which word comes next, by texts: one a line. The folder that it writes is a GPT-2: " +
+        "`inkling write --model ./mine`.",
+    );
+  addSubjectOptions(command, {
+    data: "what to learn from: a .txt or .jsonl, a folder of them, or pictures, whose captions are learnt",
+    from: "a GPT-2 of `inkling models`, or a folder, to begin with",
+  });
+  addLearningOptions(command)
+    .option(
+      "--tokens <n>",
+      "of a row (default: 128, or what the model has room for)",
+      integer("It is", ...limits.tokens),
+    )
+    .option("--packed", "lay texts one after another instead of each in a row of its own, which leaves no padding");
+  addSamplesOption(addRunOptions(command), "texts that it writes").action(async (options: Gpt2Options) =>
+    (await import("../train/gpt2.ts")).trainGpt2(options, cli),
+  );
+}
+
+function captioner(command: Command, cli: Cli): void {
+  command
+    .summary("teach a GPT-2 to say what CLIP sees")
+    .description(
+      "Teaches a captioner: a network that makes the beginning of a text of CLIP's view of a picture, alone or together with the " +
+        "GPT-2 that goes on from it. The folder that it writes is a captioner: `inkling caption a.png --captioner ./mine`.",
+    );
+  addSubjectOptions(command, {
+    data: PICTURES,
+    from: "a captioner to go on with, or a GPT-2 to begin with: a name of `inkling models`, or a folder",
+  });
+  addLearningOptions(command)
+    .option("--train-gpt2", "let the GPT-2 learn too")
+    .option(
+      "--tokens <n>",
+      "of a caption, its beginning and its end counted (default: 64, or what there is room for)",
+      integer("It is", ...limits.tokens),
+    )
+    .option(
+      "--prefix <n>",
+      "embeddings before a caption of a fresh network (default: 10)",
+      integer("It is", ...limits.prefix),
+    );
+  addSamplesOption(addRunOptions(command), "sheets of pictures and what it says of them")
+    .option("--clip <name>", "the CLIP that sees the pictures: a name or a folder (default: the embedded one)")
+    .action(async (options: CaptionerOptions) => (await import("../train/captioner.ts")).trainCaptioner(options, cli));
 }

@@ -1,8 +1,26 @@
-import { type Dataset, fitted, isSkipped, openDataset, shapes } from "../../training/index.ts";
-import type { WholeRecipe } from "./recipe.ts";
+import {
+  type CommonRecipe,
+  type Dataset,
+  type Example,
+  fitted,
+  isSkipped,
+  openDataset,
+  shapes,
+} from "../../training/index.ts";
 
 /** Drawings of shapes, of which nobody needs more: each is another one. */
 const SHAPES = 100_000;
+
+interface Wanted {
+  readonly data: NonNullable<CommonRecipe["data"]>;
+  /** Of pictures of which nothing is said. Without it they are left out. */
+  readonly caption?: string;
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 /**
  * What a recipe learns from, every picture of one size.
@@ -10,24 +28,52 @@ const SHAPES = 100_000;
  * @throws InputError where nothing can be read there
  */
 export async function openData(
-  { data, flip }: WholeRecipe,
-  size: { readonly width: number; readonly height: number },
+  { flip, ...wanted }: Wanted & { readonly flip: boolean },
+  size: Size,
   signal: AbortSignal,
 ): Promise<Dataset> {
-  return fitted(await open(data, size.width, signal), { ...size, flip });
+  return fitted(await openPictures(wanted, size.width, signal), { ...size, flip });
 }
 
-function open(data: WholeRecipe["data"], side: number, signal: AbortSignal): Promise<Dataset> | Dataset {
+/**
+ * The same, every picture as it is.
+ *
+ * @param side of what is drawn
+ * @throws InputError where nothing can be read there
+ */
+export async function openPictures({ data, caption }: Wanted, side: number, signal: AbortSignal): Promise<Dataset> {
   if (typeof data !== "string") return shapes({ count: SHAPES, size: side, ...data.shapes });
-  return openDataset(data, { size: side, signal });
+  return openDataset(data, { size: side, caption, signal });
+}
+
+/** A recipe's size: pixels of both sides, or width and height. */
+export function sidesOf(size: number | readonly [number, number]): Size {
+  const [width, height] = typeof size === "number" ? [size, size] : size;
+  return { width, height };
 }
 
 /** Different captions from the beginning of the data. */
 export async function captionsOf(data: Dataset, count: number): Promise<string[]> {
   const captions = new Set<string>();
-  for (let i = 0; i < Math.min(data.length, 10 * count) && captions.size < count; i++) {
-    const example = await data.at(i);
-    if (!isSkipped(example)) captions.add(example.caption);
+  for await (const { caption } of beginning(data, 10 * count)) {
+    if (captions.add(caption).size === count) break;
   }
   return [...captions];
+}
+
+/** The first examples of the data that can be used. */
+export async function examplesOf(data: Dataset, count: number): Promise<Example[]> {
+  const examples: Example[] = [];
+  for await (const example of beginning(data, 10 * count)) {
+    if (examples.push(example) === count) break;
+  }
+  return examples;
+}
+
+/** Examples from the beginning of the data, without what cannot be used. */
+async function* beginning(data: Dataset, places: number): AsyncGenerator<Example> {
+  for (let i = 0; i < Math.min(data.length, places); i++) {
+    const example = await data.at(i);
+    if (!isSkipped(example)) yield example;
+  }
 }

@@ -1,109 +1,67 @@
-import { join, resolve } from "node:path";
-import { makeFolder } from "../../image/index.ts";
-import { startMachine } from "../../pipelines/machine.ts";
-import type { Runtime } from "../../runtime/index.ts";
+import { join } from "node:path";
 import {
-  createEventFile,
-  type Dataset,
   type DiffusionModel,
   diffusionLesson,
   diffusionModel,
-  type Lesson,
-  lockFolder,
+  diffusionRecipe,
+  type Example,
   openCache,
-  type TrainSettings,
-  train,
+  type WholeRecipe,
 } from "../../training/index.ts";
 import { hashFiles } from "../../weights/index.ts";
 import type { Cli } from "../cli.ts";
 import { remark } from "../errors.ts";
-import { machineOf } from "../machine.ts";
-import type { MachineFlags } from "../options.ts";
-import { captionsOf, openData } from "./data.ts";
+import { captionsOf, openData, sidesOf } from "./data.ts";
 import { partsOf } from "./model.ts";
-import { type RecipeFlags, type Wanted, type WholeRecipe, wantedRecipe } from "./recipe.ts";
-import { trainReporter } from "./reporter.ts";
+import type { PictureFlags } from "./recipe.ts";
 import { sampler } from "./samples.ts";
+import { type Subject, type TrainOptions, teach } from "./teach.ts";
 
-export interface TrainOptions extends RecipeFlags, Pick<MachineFlags, "device" | "threads"> {
-  readonly json?: boolean;
-  readonly quiet?: boolean;
+export interface DiffusionOptions extends TrainOptions, PictureFlags {
+  readonly trainTextEncoder?: boolean;
+  readonly captionDropout?: number;
+  readonly snrGamma?: number;
+  readonly samplesEvery?: number;
+  readonly sample?: readonly string[];
 }
 
 /** Prompts of the sample pictures where none are given. */
 const SAMPLES = 4;
 
-/**
- * Teaches a diffusion model, telling how it goes. Ctrl-C stops after the step at hand, with a checkpoint and the model so far.
- *
- * @throws UsageError where it is not said what to learn; InputError for what lies in files
- */
-export async function trainDiffusion(options: TrainOptions, cli: Cli): Promise<void> {
-  const wanted = await wantedRecipe(options);
-  const { recipe } = wanted;
-  const machine = await machineOf(options);
-  const model = diffusionModel(await partsOf(wanted, cli.env));
-  const size = pixelsOf(recipe, model);
-  const data = await openData(recipe, size, cli.signal);
-  cli.signal.throwIfAborted();
+type Kind = typeof diffusionRecipe;
 
-  const folder = resolve(recipe.output);
-  const { runtime, choice } = await startMachine({ ...machine, prepared: false }, cli.env);
-  try {
-    const lesson = await diffusionLesson(model, runtime, {
-      ...size,
-      // Fresh weights say nothing before they learn.
-      trainTextEncoder: recipe.trainTextEncoder || recipe.model !== undefined,
-      captionDropout: recipe.captionDropout,
-      snrGamma: recipe.snrGamma,
-      seed: recipe.seed,
-      cacheOf: await cachesOf(model, folder, (line) => remark(cli, line)),
-    });
-    const intro = `${data.name}: ${data.length} pictures, on ${choice.device} (${choice.reason})`;
-    await teach({ ...wanted, lesson, data, size, folder, runtime, intro }, options, cli);
-    await lesson.close();
-  } finally {
-    await runtime.close();
-  }
-}
-
-interface Teaching extends Wanted {
-  readonly lesson: Lesson;
-  readonly data: Dataset;
-  readonly size: { readonly width: number; readonly height: number };
-  readonly folder: string;
-  readonly runtime: Runtime;
-  readonly intro: string;
-}
-
-/** Nothing is written before this: all that can be known to be wrong is known. */
-async function teach(
-  { recipe, resume, lesson, data, size, folder, runtime, intro }: Teaching,
-  options: TrainOptions,
-  cli: Cli,
-): Promise<void> {
-  await makeFolder(folder);
-  const unlock = await lockFolder(folder);
-  const log = await createEventFile(join(folder, "logs"));
-  const reporter = trainReporter(cli, log, options);
-  try {
-    reporter.note(intro);
-    const { samplesEvery: every, samples: prompts = every ? await captionsOf(data, SAMPLES) : [] } = recipe;
-    const machine = await machineOf(options);
-    const draw = sampler({ prompts, seed: recipe.seed, ...size, machine, log }, cli);
-    const settings: TrainSettings = {
-      ...settingsOf(recipe, folder),
-      resume,
-      samples: every === undefined ? undefined : { every, draw },
-      signal: cli.signal,
+const subject: Subject<Kind, Example> = {
+  kind: diffusionRecipe,
+  things: "pictures",
+  async prepare(wanted, cli) {
+    const { recipe } = wanted;
+    const model = diffusionModel(await partsOf(wanted, cli.env));
+    const size = pixelsOf(recipe, model);
+    const data = await openData(recipe, size, cli.signal);
+    const { seed, samplesEvery: every, captionDropout, snrGamma } = recipe;
+    return {
+      data,
+      async lesson(runtime, folder) {
+        // Fresh weights say nothing before they learn.
+        const trainTextEncoder = recipe.trainTextEncoder || recipe.model !== undefined;
+        const cacheOf = await cachesOf(model, folder, (line) => remark(cli, line));
+        return diffusionLesson(model, runtime, {
+          ...size,
+          ...{ trainTextEncoder, captionDropout, snrGamma, seed, cacheOf },
+        });
+      },
+      samples: {
+        every,
+        open: async ({ machine, log }) => {
+          const { samples: prompts = await captionsOf(data, SAMPLES) } = recipe;
+          return sampler({ prompts, seed, ...size, machine, log }, cli);
+        },
+      },
     };
-    for await (const event of train(lesson, data, runtime, settings)) await reporter.event(event);
-  } finally {
-    reporter.end();
-    await log.close();
-    unlock();
-  }
-}
+  },
+};
+
+export const trainDiffusion = (options: DiffusionOptions, cli: Cli): Promise<void> => teach(subject, options, cli);
 
 /** What frozen networks give is kept beside the model, so that a run that goes on does not make it again. */
 async function cachesOf(
@@ -120,26 +78,9 @@ async function cachesOf(
     openCache(join(folder, "cache"), { identity: identities[network], onTrouble });
 }
 
-function settingsOf(recipe: WholeRecipe, folder: string): TrainSettings {
-  const { steps, batch, accumulate, learningRate: rate, schedule, warmUp, seed, saveEvery, keep } = recipe;
-  return {
-    ...{ steps, batch, accumulate, rate, schedule, warmUp, seed, saveEvery, keep, folder },
-    optimizer: {
-      weightDecay: recipe.weightDecay,
-      maxNorm: recipe.maxNorm,
-      emaDecay: recipe.ema,
-      emaWarmUp: true,
-    },
-    record: recipe,
-  };
-}
-
 /** The size to learn at: what was asked for, else what the U-Net was made for. */
-function pixelsOf({ size }: WholeRecipe, { config, scale }: DiffusionModel): { width: number; height: number } {
-  if (size !== undefined) {
-    const [width, height] = typeof size === "number" ? [size, size] : size;
-    return { width, height };
-  }
+function pixelsOf({ size }: WholeRecipe<Kind>, { config, scale }: DiffusionModel): { width: number; height: number } {
+  if (size !== undefined) return sidesOf(size);
   const { sample_size: own } = config.unet;
   const [rows, columns] = typeof own === "number" ? [own, own] : own;
   return { width: columns * scale, height: rows * scale };

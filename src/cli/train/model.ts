@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { resolveModel } from "../../hub/index.ts";
+import { type ModelKind, resolveModel } from "../../hub/index.ts";
 import { clipTextConfig } from "../../models/index.ts";
-import type { DiffusionParts } from "../../training/index.ts";
+import type { DiffusionParts, diffusionRecipe } from "../../training/index.ts";
 import {
   type ModelPart,
   openCheckpoint,
@@ -19,8 +19,11 @@ import type { Wanted } from "./recipe.ts";
  *
  * @throws InputError where something cannot be found, or is damaged
  */
-export async function partsOf({ recipe, file }: Wanted, env: Cli["env"]): Promise<DiffusionParts> {
-  if (!recipe.model) return fromCheckpoint((await resolveModel(recipe.from, env)).path);
+export async function partsOf(
+  { recipe, file }: Wanted<typeof diffusionRecipe>,
+  env: Cli["env"],
+): Promise<DiffusionParts> {
+  if (!recipe.model) return checkpointParts((await resolveModel(recipe.from, env)).path);
   const { unet, textEncoder, tokenizer, tokens, vae, scheduler, defaults } = recipe.model;
   const { vocab_size: vocabSize } = clipTextConfig(textEncoder, file);
   return {
@@ -33,7 +36,8 @@ export async function partsOf({ recipe, file }: Wanted, env: Cli["env"]): Promis
   };
 }
 
-async function fromCheckpoint(path: string): Promise<DiffusionParts> {
+/** What a checkpoint folder or file is made of. */
+export async function checkpointParts(path: string): Promise<DiffusionParts> {
   const { unet, textEncoder, vae, tokenizer, scheduler, layout } = await openCheckpoint(path);
   const own = join(path, "inkling.json");
   const defaults = layout === "folder" && (await isThere(own)) ? await readJson(own) : undefined;
@@ -44,10 +48,11 @@ function inRowsOf(tokens: number | undefined, files: TokenizerFiles): TokenizerF
   return tokens ? { ...files, tokenizerConfig: { ...files.tokenizerConfig, model_max_length: tokens } } : files;
 }
 
-/** A folder of a tokenizer, or that of a model. */
-async function tokenizerFolder(name: string, env: Cli["env"]): Promise<string> {
+/** A folder of a tokenizer, or that of a model, which a checkpoint has in a folder of its own. */
+export async function tokenizerFolder(name: string, env: Cli["env"], kind: ModelKind = "checkpoint"): Promise<string> {
   if (await isThere(join(name, "merges.txt"))) return name;
-  return join((await resolveModel(name, env)).path, "tokenizer");
+  const { path } = await resolveModel(name, env, kind);
+  return kind === "checkpoint" ? join(path, "tokenizer") : path;
 }
 
 async function vaeOf(name: string, env: Cli["env"]): Promise<ModelPart> {
@@ -56,6 +61,6 @@ async function vaeOf(name: string, env: Cli["env"]): Promise<ModelPart> {
   return openModelPart(path);
 }
 
-async function isThere(path: string): Promise<boolean> {
+export async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }

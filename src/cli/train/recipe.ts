@@ -2,18 +2,18 @@ import { readdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { defined, InputError, randomSeed } from "../../tensor/index.ts";
 import {
+  type CommonRecipe,
   checkRecipe,
-  fixedKeys,
   type LearningRateSchedule,
   listCheckpoints,
-  type Recipe,
+  type RecipeKind,
   readCheckpoint,
-  recipeDefaults,
+  type WholeRecipe,
 } from "../../training/index.ts";
 import { loadFile } from "../config.ts";
 import { UsageError } from "../errors.ts";
 
-/** What of a recipe options say. */
+/** What of any recipe options say. */
 export interface RecipeFlags {
   readonly config?: string;
   readonly data?: string;
@@ -24,94 +24,92 @@ export interface RecipeFlags {
   readonly resume?: string | true;
   readonly batch?: number;
   readonly accumulate?: number;
-  readonly size?: { readonly width: number; readonly height: number };
-  readonly flip?: boolean;
   readonly lr?: number;
   readonly schedule?: LearningRateSchedule;
   readonly warmUp?: number;
   readonly weightDecay?: number;
   readonly maxNorm?: number;
   readonly ema?: number;
-  readonly trainTextEncoder?: boolean;
-  readonly captionDropout?: number;
-  readonly snrGamma?: number;
   readonly seed?: number;
   readonly saveEvery?: number;
   readonly keep?: number;
-  readonly samplesEvery?: number;
-  readonly sample?: readonly string[];
 }
 
-/** A recipe that says all it has to. */
-export type WholeRecipe = Recipe &
-  Required<Pick<Recipe, "data" | "output" | "steps" | "seed" | keyof typeof recipeDefaults>>;
+/** Of a recipe for pictures of one size. */
+export interface PictureFlags {
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly flip?: boolean;
+}
 
-export interface Wanted {
-  readonly recipe: WholeRecipe;
+export interface Wanted<Kind extends RecipeKind> {
+  readonly recipe: WholeRecipe<Kind>;
   /** The file that describes the model, for messages. */
   readonly file: string;
   /** The checkpoint to go on from. */
   readonly resume?: string;
 }
 
+/** A recipe of any kind. */
+type AnyRecipe = CommonRecipe & { readonly model?: object };
+
 /**
  * What is to be learnt: the options, else the recipe file; of a run that goes on, else what that was begun with.
  *
+ * @param options of {@link RecipeFlags}, and those of the kind, by the names of its keys
  * @throws UsageError where something is missing, or would make another run of one that goes on; InputError where the file or the
  *   checkpoint is at fault, or the folder holds something else
  */
-export async function wantedRecipe(flags: RecipeFlags): Promise<Wanted> {
-  const file =
-    flags.config === undefined ? {} : placed(checkRecipe(await loadFile(flags.config), flags.config), flags.config);
-  const given: Recipe = { ...file, ...defined(ofFlags(flags)) };
-  const resume = await checkpointOf(flags.resume, given.output);
+export async function wantedRecipe<Kind extends RecipeKind>(
+  kind: Kind,
+  { config, resume: asked, ...options }: RecipeFlags,
+): Promise<Wanted<Kind>> {
+  const file = config === undefined ? {} : placed(checkRecipe(await loadFile(config), config, kind), config);
+  const given: AnyRecipe = { ...file, ...defined(ofFlags(kind, options)) };
+  const resume = await checkpointOf(asked, given.output);
   const begun = resume === undefined ? undefined : await readCheckpoint(resume);
-  const before = begun && checkRecipe(begun.settings, resume!);
-  if (before) checkSame(given, before, resume!);
-  const recipe = { ...recipeDefaults, seed: randomSeed(), ...before, ...given };
+  const before: AnyRecipe | undefined = begun && checkRecipe(begun.settings, resume!, kind);
+  if (before) checkSame(kind, given, before, resume!);
+  const recipe: AnyRecipe = { ...kind.defaults, seed: randomSeed(), ...before, ...given, learns: kind.name };
   const { data, output, steps } = recipe;
   if (output === undefined) throw new UsageError("where the model goes is not said: add --out my-model");
   if (data === undefined) throw new UsageError("what to learn from is not said: add --data my-pictures");
   if (steps === undefined) throw new UsageError("how long to learn is not said: add --steps 1000");
-  if ((recipe.from === undefined) === (recipe.model === undefined)) {
-    throw new UsageError(
-      recipe.from === undefined
-        ? "the model to begin with is not said: add --from inkdrop-256, or --config with a recipe that describes one"
-        : "there are two models to begin with: --from and that of the recipe. Take one of them",
-    );
+  if (recipe.from !== undefined && recipe.model !== undefined) {
+    throw new UsageError("there are two models to begin with: --from and that of the recipe. Take one of them");
+  }
+  if (recipe.from === undefined && recipe.model === undefined) {
+    const described = "model" in kind.schema.shape ? ", or --config with a recipe that describes one" : "";
+    throw new UsageError(`the model to begin with is not said: add --from ${kind.example}${described}`);
   }
   if (resume === undefined) await checkEmpty(output);
-  return { recipe: { ...recipe, data, output, steps }, file: flags.config ?? resume ?? "The recipe", resume };
+  return { recipe: recipe as WholeRecipe<Kind>, file: config ?? resume ?? "The recipe", resume };
 }
 
-function ofFlags({ out, lr, size, sample, ...flags }: RecipeFlags): Recipe {
-  const { data, from, steps, batch, accumulate, flip, schedule, warmUp, weightDecay, maxNorm, ema, seed } = flags;
-  const { trainTextEncoder, captionDropout, snrGamma, saveEvery, keep, samplesEvery } = flags;
-  return {
-    ...{ data, from, steps, batch, accumulate, flip, schedule, warmUp, weightDecay, maxNorm, ema, seed },
-    ...{ trainTextEncoder, captionDropout, snrGamma, saveEvery, keep, samplesEvery },
-    output: out,
-    learningRate: lr,
-    size: size && [size.width, size.height],
-    samples: sample && [...sample],
-  };
+/** Options by the keys of a recipe; what is none of a recipe's is left out. */
+function ofFlags(kind: RecipeKind, options: Omit<RecipeFlags, "config" | "resume">): AnyRecipe {
+  const {
+    out: output,
+    lr: learningRate,
+    size,
+    sample: samples,
+    ...flags
+  } = options as typeof options & PictureFlags & { readonly sample?: readonly string[] };
+  const all = { ...flags, output, learningRate, size: size && [size.width, size.height], samples };
+  return Object.fromEntries(Object.entries(all).filter(([key]) => key in kind.schema.shape));
 }
 
 /** Paths in a recipe that begin with a dot are seen from its folder. */
-function placed(recipe: Recipe, file: string): Recipe {
-  const from = <T extends string | undefined>(path: T): T =>
-    (path !== undefined && /^\.\.?[/\\]/.test(path) ? resolve(dirname(file), path) : path) as T;
-  const { model } = recipe;
-  return {
-    ...recipe,
-    ...defined({
-      from: from(recipe.from),
-      data: typeof recipe.data === "string" ? from(recipe.data) : recipe.data,
-      output: from(recipe.output),
-    }),
-    ...(model && { model: { ...model, tokenizer: from(model.tokenizer), ...defined({ vae: from(model.vae) }) } }),
-  };
+function placed(recipe: AnyRecipe, file: string): AnyRecipe {
+  const entries = Object.entries(recipe).map(([key, value]): [string, unknown] => {
+    if (key === "model") return [key, placed(value as AnyRecipe, file)];
+    const path = PATHS.includes(key) && typeof value === "string" && /^\.\.?[/\\]/.test(value);
+    return [key, path ? resolve(dirname(file), value) : value];
+  });
+  return Object.fromEntries(entries);
 }
+
+/** Keys of a recipe, and of its model, that may be paths. */
+const PATHS = ["from", "data", "output", "clip", "tokenizer", "vae"];
 
 /** The checkpoint that `--resume` means. */
 async function checkpointOf(asked: RecipeFlags["resume"], output: string | undefined): Promise<string | undefined> {
@@ -123,9 +121,9 @@ async function checkpointOf(asked: RecipeFlags["resume"], output: string | undef
   throw new InputError(`${output} holds no checkpoint to go on from. Leave --resume away to begin there.`);
 }
 
-function checkSame(given: Recipe, before: Recipe, resume: string): void {
-  for (const key of fixedKeys) {
-    const [now, then] = [given[key], before[key]].map((value) => JSON.stringify(value));
+function checkSame({ fixed }: RecipeKind, given: AnyRecipe, before: AnyRecipe, resume: string): void {
+  for (const key of fixed) {
+    const [now, then] = [given, before].map((recipe) => JSON.stringify(recipe[key as keyof AnyRecipe]));
     if (now === undefined || now === then) continue;
     const short = (value: string | undefined) => (value && value.length > 40 ? "another one" : value);
     throw new UsageError(

@@ -10,11 +10,18 @@ export interface TrainReporter {
   end(): void;
 }
 
+export interface ReporterOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  /** What is learnt from: "pictures". */
+  readonly things: string;
+}
+
 /** Tells how learning goes: a bar on a terminal, else a line now and then, or JSON; and curves for TensorBoard. */
 export function trainReporter(
   cli: Cli,
   log: EventFile,
-  { json = false, quiet = false }: { readonly json?: boolean; readonly quiet?: boolean },
+  { json = false, quiet = false, things }: ReporterOptions,
 ): TrainReporter {
   const counter = createCounter(cli, "step", { quiet: quiet || json });
   const note = (line: string): void => {
@@ -32,7 +39,7 @@ export function trainReporter(
         }
         case "step":
           await log.scalars(event.step, curvesOf(event));
-          return counter.update(event.step, event.steps, event.secondsLeft, stateOf(event));
+          return counter.update(event.step, event.steps, event.secondsLeft, stateOf(event, things));
         case "skipped":
           // Once, not in every epoch.
           if (!skipped.has(event.key)) counter.note(`left out: ${event.skipped}`);
@@ -56,8 +63,8 @@ export function trainReporter(
   };
 }
 
-function stateOf({ loss, imagesPerSecond }: TrainStepEvent): string {
-  return `loss ${loss.toPrecision(4)}, ${imagesPerSecond.toPrecision(3)} images/s`;
+function stateOf({ loss, imagesPerSecond }: TrainStepEvent, things: string): string {
+  return `loss ${loss.toPrecision(4)}, ${imagesPerSecond.toPrecision(3)} ${things}/s`;
 }
 
 function curvesOf({ loss, norm, learningRate, imagesPerSecond, epoch }: TrainStepEvent): Record<string, number> {

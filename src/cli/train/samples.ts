@@ -27,19 +27,35 @@ export function sampler({ prompts, seed, width, height, machine, log }: SampleOp
           if (event.type === "image") cells.push({ picture: event.image, caption: prompt });
         }
       }
-    } catch (error) {
-      // Ctrl-C stops the sheet; what was learnt is saved all the same.
-      if (signal.aborted) return [];
-      throw error;
     } finally {
       await drawer.close();
     }
-    const sheet = await contactSheet(cells);
-    const png = await encodePicture(sheet, "png");
-    await makeFolder(join(folder, "samples"));
-    const path = join(folder, "samples", `step-${String(step).padStart(6, "0")}.png`);
-    await saveBytes(path, png, { overwrite: true });
-    await log.picture(step, "samples", { width: sheet.width, height: sheet.height, png });
-    return [path];
+    return [await saveSheet(cells, { step, folder, log })];
   };
+}
+
+interface SheetPlace {
+  readonly step: number;
+  readonly folder: string;
+  /** Gets the sheet too. */
+  readonly log: Pick<EventFile, "picture">;
+  /** Pictures side by side. */
+  readonly columns?: number;
+}
+
+/** Lays pictures on a sheet, `samples/step-000100.png` in a model's folder. Gives its path. */
+export async function saveSheet(cells: readonly SheetCell[], place: SheetPlace): Promise<string> {
+  const { step, folder, log, columns } = place;
+  const sheet = await contactSheet(cells, { columns });
+  const png = await encodePicture(sheet, "png");
+  const path = await samplePath(folder, step, "png");
+  await saveBytes(path, png, { overwrite: true });
+  await log.picture(step, "samples", { width: sheet.width, height: sheet.height, png });
+  return path;
+}
+
+/** Where the samples of a step lie: in a folder that is there then. */
+export async function samplePath(folder: string, step: number, extension: string): Promise<string> {
+  await makeFolder(join(folder, "samples"));
+  return join(folder, "samples", `step-${String(step).padStart(6, "0")}.${extension}`);
 }

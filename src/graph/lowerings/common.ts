@@ -92,6 +92,7 @@ export const common: Lowerings = {
   CachedAttention: cachedAttention,
   ResizeNearest: resizeNearest,
   Float32: (_, [x]) => cast(x!, "float32"),
+  Detach: (_, [x]) => x!,
   Silu: (_, [x]) => mul(x!, sigmoid(x!)),
   QuickGelu: (_, [x]) => mul(x!, sigmoid(mul(x!, 1.702))),
 };

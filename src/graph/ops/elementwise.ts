@@ -61,6 +61,9 @@ export function cast(x: Value, dtype: DType): Value {
  */
 export const inFloat32 = unary("Float32");
 
+/** x, as a constant: no gradient comes back through it. */
+export const detach = unary("Detach");
+
 /** 1 where x > 0, else 0. */
 export function positive(x: Value): Value {
   return cast(emit("Greater", [x, lift(x, 0)], { dtype: "bool", shape: x.shape }), x.dtype);

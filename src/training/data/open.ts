@@ -21,6 +21,9 @@ const generators: Readonly<Record<string, (options: DatasetOptions & { readonly 
 
 export const generatorNames = Object.keys(generators);
 
+/** Whether a name is that of a tar. */
+export const isArchive = (name: string): boolean => /\.(tar|tgz|tar\.\w+)$/i.test(name);
+
 /**
  * The dataset of a name: "drawings", "shapes", a tar or a pattern of tars, a folder (`./shapes` is one).
  *
@@ -29,8 +32,6 @@ export const generatorNames = Object.keys(generators);
 export async function openDataset(source: string, options: DatasetOptions = {}): Promise<Dataset> {
   const { count = MANY } = options;
   if (generatorNames.includes(source)) return generators[source]!({ ...options, count });
-  const dataset = /\.(tar|tgz|tar\.\w+)$/i.test(source)
-    ? await openWebDataset(source, options)
-    : await openFolder(source, options);
+  const dataset = isArchive(source) ? await openWebDataset(source, options) : await openFolder(source, options);
   return { ...dataset, length: Math.min(dataset.length, options.count ?? dataset.length) };
 }

@@ -5,6 +5,7 @@
 import type { ClipConfig } from "../../configs/index.ts";
 import {
   add,
+  clip,
   div,
   exp,
   Graph,
@@ -21,6 +22,9 @@ import {
 } from "../../graph/index.ts";
 import { clipTextFeatures, clipVision } from "../../models/index.ts";
 import { float32 } from "../../tensor/index.ts";
+
+/** Cosines are multiplied by 100 at most, or learning grows unsteady (Radford et al. 2021, §2.5). */
+const MOST = Math.log(100);
 
 export interface ClipLossShape {
   readonly batch: number;
@@ -39,7 +43,7 @@ export function clipLoss(config: ClipConfig, { batch, tokens }: ClipLossShape): 
     "text_features"
   ]!;
   const cosines = matmul(unit(texts), transpose(unit(images), [1, 0]));
-  const logits = mul(cosines, exp(g.parameter("logit_scale", [])));
+  const logits = mul(cosines, exp(clip(g.parameter("logit_scale", []), -MOST, MOST)));
   const both = add(diagonal(logSoftmax(logits), batch), diagonal(logSoftmax(transpose(logits, [1, 0])), batch));
   g.output("loss", mul(neg(both), 0.5));
   return g;

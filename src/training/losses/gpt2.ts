@@ -3,7 +3,18 @@
  * B batch, T tokens, V vocabulary.
  */
 import type { Gpt2Config } from "../../configs/index.ts";
-import { Graph, include, logSoftmax, neg, pick, reduceMean, reshape, slice } from "../../graph/index.ts";
+import {
+  Graph,
+  include,
+  logSoftmax,
+  mul,
+  neg,
+  pick,
+  reduceMean,
+  reshape,
+  slice,
+  type Value,
+} from "../../graph/index.ts";
 import { gpt2WholeTexts } from "../../models/index.ts";
 
 export interface Gpt2LossShape {
@@ -11,13 +22,23 @@ export interface Gpt2LossShape {
   readonly tokens: number;
 }
 
-/** "ids" [B, T] → "loss", the mean of −log p over all tokens but each text's first. */
+/**
+ * "ids" [B, T] and "weights" [B, T − 1, 1] → "loss", the mean of −log p of all tokens but each text's first, each times its weight:
+ * 0 for padding.
+ */
 export function gpt2Loss(config: Gpt2Config, { batch, tokens }: Gpt2LossShape): Graph {
   const g = new Graph("gpt2_loss");
   const ids = g.input("ids", "int64", [batch, tokens]);
   const { logits } = include(g, "", gpt2WholeTexts(config, { tokens }), { input_ids: ids }, { batch });
-  const told = logSoftmax(slice(logits!, 1, 0, tokens - 1)); // [B, T − 1, V]
-  const next = reshape(slice(ids, 1, 1, tokens), [batch, tokens - 1, 1]);
-  g.output("loss", reduceMean(neg(pick(told, next)), [0, 1, 2], { keep: false }));
+  g.output("loss", surprise(logits!, ids));
   return g;
+}
+
+/** The weighted mean of −log p at the next of `ids` [B, T], by `logits` [B, T, V]; asks for "weights" [B, T − 1, 1]. */
+export function surprise(logits: Value, ids: Value): Value {
+  const [batch, tokens] = ids.shape as [number, number];
+  const told = logSoftmax(slice(logits, 1, 0, tokens - 1)); // [B, T − 1, V]
+  const next = reshape(slice(ids, 1, 1, tokens), [batch, tokens - 1, 1]);
+  const weights = ids.graph.input("weights", "float32", [batch, tokens - 1, 1]);
+  return reduceMean(mul(neg(pick(told, next)), weights), [0, 1, 2], { keep: false });
 }

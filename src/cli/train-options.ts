@@ -1,0 +1,75 @@
+import { type Command, Option } from "commander";
+import { learningRateSchedules, trainLimits as limits } from "../training/limits.ts";
+import { addDeviceOptions, integer, MODEL, number, OUTPUT, size } from "./options.ts";
+
+/** What the help says of one command and not of another. */
+interface About {
+  /** What `--data` takes. */
+  readonly data: string;
+  /** What `--from` takes. */
+  readonly from: string;
+}
+
+/** Gives `command` the options of `RecipeFlags` that say what is learnt, and opens the group of those that say how. */
+export function addSubjectOptions(command: Command, { data, from }: About): Command {
+  return command
+    .option("--data <source>", data)
+    .option("-m, --from <model>", from)
+    .option("--config <file>", "a recipe: model and settings in a file (.json, .js, .ts); options beside it win")
+    .option("-o, --out <folder>", "the folder that becomes the model, with its checkpoints")
+    .option("--steps <n>", "steps of the optimizer", integer("Steps are", ...limits.steps))
+    .option("--resume [checkpoint]", "go on from the latest checkpoint in --out, or from this one")
+    .optionsGroup("Learning:");
+}
+
+/** Gives `command` the options of every optimizer. */
+export function addLearningOptions(command: Command): Command {
+  return command
+    .option("-b, --batch <n>", "examples that are computed at once (default: 4)", integer("It is", ...limits.batch))
+    .option("--accumulate <n>", "batches that make a step (default: 1)", integer("It is", ...limits.accumulate))
+    .option("--lr <rate>", "the highest learning rate (default: 0.0001)", number(...limits.learningRate))
+    .addOption(
+      new Option("--schedule <name>", "how the rate goes on after the warm-up (default: constant)").choices(
+        learningRateSchedules,
+      ),
+    )
+    .option("--warm-up <n>", "steps over which it rises from 0 (default: 0)", integer("It is", ...limits.warmUp))
+    .option("--weight-decay <n>", "of AdamW (default: 0.01)", number(...limits.weightDecay))
+    .option("--max-norm <n>", "clip gradients to this length (default: 1)", number(...limits.maxNorm))
+    .option(
+      "--ema <decay>",
+      "of the average of the weights that is written; 0 writes the weights themselves (default: 0.999)",
+      number(...limits.ema),
+    )
+    .option(
+      "--seed <n>",
+      "integer that fixes everything random (default: random)",
+      integer("Seeds are", ...limits.seed),
+    );
+}
+
+/** Gives `command` the options of `PictureFlags`. */
+export function addPictureOptions(command: Command): Command {
+  return command
+    .option("-s, --size <WxH>", "pixels: 256, or 256x384 (default: the model's own)", size)
+    .option("--flip", "mirror half of the pictures");
+}
+
+/** Gives `command` the options that say where to compute, when to save and what to say. */
+export function addRunOptions(command: Command): Command {
+  return addDeviceOptions(command.optionsGroup(MODEL))
+    .optionsGroup(OUTPUT)
+    .option("--save-every <n>", "steps between checkpoints (default: 500)", integer("It is", ...limits.every))
+    .option("--keep <n>", "checkpoints that stay (default: 2)", integer("It is", ...limits.keep))
+    .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
+    .option("-q, --quiet", "say nothing but the path of the model");
+}
+
+/** Gives `command` the option of what shows samples. */
+export function addSamplesOption(command: Command, what = "sample pictures"): Command {
+  return command.option(
+    "--samples-every <n>",
+    `steps between ${what} (default: none)`,
+    integer("It is", ...limits.every),
+  );
+}

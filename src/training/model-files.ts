@@ -1,0 +1,79 @@
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Bytes, saveBytes } from "../image/index.ts";
+import { float32, type Tensor } from "../tensor/index.ts";
+import {
+  encodeSafetensors,
+  type JsonObject,
+  readTensor,
+  type TokenizerFiles,
+  type WeightStore,
+} from "../weights/index.ts";
+import { json } from "./checkpoint.ts";
+import type { ParameterShapes } from "./initial-weights.ts";
+
+/** Learnt values by their names, and their shapes. */
+export interface Learnt {
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly shapes: ParameterShapes;
+}
+
+/** A file by its path below the model's folder. */
+export type ModelFile = readonly [path: string, content: Bytes];
+
+/**
+ * Writes the files of a model, each whole or not at all, in the place of those that are there.
+ *
+ * @throws InputError naming the file that cannot be written
+ */
+export async function writeModelFiles(
+  folder: string,
+  files: Iterable<ModelFile> | AsyncIterable<ModelFile>,
+): Promise<void> {
+  for await (const [name, content] of files) {
+    const path = join(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await saveBytes(path, content, { overwrite: true });
+  }
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+/** The learnt values whose names begin with `prefix`, without it, as a .safetensors file. */
+export function safetensorsOf({ weights, shapes }: Learnt, prefix = ""): Bytes {
+  const tensors: Record<string, Tensor> = {};
+  for (const [name, data] of weights) {
+    if (name.startsWith(prefix)) tensors[name.slice(prefix.length)] = float32(shapes.get(name)!, data);
+  }
+  return encodeSafetensors(tensors);
+}
+
+/** Weights that did not learn, in the type in which they are stored, as a .safetensors file. */
+export async function unlearnt(store: WeightStore): Promise<Bytes> {
+  const tensors: Record<string, Tensor> = {};
+  for (const name of store.names()) tensors[name] = await readTensor(store.get(name)!);
+  return encodeSafetensors(tensors);
+}
+
+/** A vocabulary, as far as it can be asked. */
+interface Vocabulary {
+  readonly vocabSize: number;
+  token(id: number): string;
+}
+
+/** A tokenizer's files below `folder` ("tokenizer/", or "" for the model's own). */
+export function* tokenizerFiles(
+  folder: string,
+  { merges, vocab, tokenizerConfig, specialTokensMap }: TokenizerFiles,
+  words: Vocabulary,
+  tokenizerClass: "CLIPTokenizer" | "GPT2Tokenizer",
+): Generator<ModelFile> {
+  const known: JsonObject =
+    vocab ?? Object.fromEntries(Array.from({ length: words.vocabSize }, (_, id) => [words.token(id), id]));
+  yield [`${folder}vocab.json`, json(known)];
+  yield [`${folder}merges.txt`, new TextEncoder().encode(merges)];
+  yield [`${folder}tokenizer_config.json`, json({ tokenizer_class: tokenizerClass, ...tokenizerConfig })];
+  if (specialTokensMap) yield [`${folder}special_tokens_map.json`, json(specialTokensMap)];
+}
