@@ -90,6 +90,12 @@ module.exports = {
       from: { path: "^src/cli/commands/([^/]+)\\.ts$" },
       to: { path: "^src/cli/commands/", pathNot: "^src/cli/commands/$1\\.ts$" },
     },
+    {
+      name: "routes-are-strangers",
+      severity: "error",
+      from: { path: "^src/server/routes/([^/]+)\\.ts$" },
+      to: { path: "^src/server/routes/", pathNot: "^src/server/routes/$1\\.ts$" },
+    },
     { name: "no-cycles", severity: "error", from: { path: "^src/" }, to: { circular: true } },
     {
       name: "no-file-that-nobody-reaches",

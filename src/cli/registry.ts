@@ -13,6 +13,8 @@ import { rank } from "./commands/rank.ts";
 import { samplers } from "./commands/samplers.ts";
 import { score } from "./commands/score.ts";
 import { search } from "./commands/search.ts";
+import { serve } from "./commands/serve.ts";
+import { studio } from "./commands/studio.ts";
 import { trace } from "./commands/trace.ts";
 import { train } from "./commands/train.ts";
 import { vary } from "./commands/vary.ts";
@@ -30,6 +32,8 @@ export const commands: Readonly<Record<string, Define>> = {
   search,
   caption,
   vary,
+  studio,
+  serve,
   dataset,
   info,
   goals,

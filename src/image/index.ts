@@ -10,3 +10,4 @@ export * from "./resample.ts";
 export * from "./save.ts";
 export * from "./sheet.ts";
 export * from "./source.ts";
+export * from "./thumbnail.ts";

@@ -78,19 +78,21 @@ function withInfotext(
 /**
  * The pixels of a PNG, JPEG or WebP, transparency laid over black or white.
  *
- * @throws InputError naming `name`, when it is something else, damaged, or larger than 16384 × 16384
+ * @param maxPixels so many are decoded at most, whatever the file claims
+ * @throws InputError naming `name`, when it is something else, damaged, or larger than that
  */
 export async function decodePicture(
   bytes: Uint8Array,
   name: string,
   background: "black" | "white" = "black",
+  maxPixels = MAX_PIXELS,
 ): Promise<Picture> {
   const format = formatOfBytes(bytes);
   if (!format) throw notAPicture(bytes, name);
   const clean = format === "png" ? barePng(readPng(bytes, name)) : bytes;
   const { default: sharp } = await import("sharp");
   try {
-    const { data, info } = await sharp(clean, { limitInputPixels: MAX_PIXELS, failOn: "warning" })
+    const { data, info } = await sharp(clean, { limitInputPixels: maxPixels, failOn: "warning" })
       .autoOrient()
       .toColourspace("srgb")
       .raw()
@@ -100,7 +102,7 @@ export async function decodePicture(
   } catch (error) {
     const why = (error as Error).message.split("\n")[0]!;
     if (/pixel limit/.test(why))
-      throw new InputError(`${name} has more than ${MAX_PIXELS} pixels: so many are not read.`);
+      throw new InputError(`${name} has more than ${maxPixels} pixels: so many are not read.`);
     throw new InputError(`${name} is a damaged ${format.toUpperCase()} and cannot be decoded: ${why}. Get it again.`);
   }
 }

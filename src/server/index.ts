@@ -1,1 +1,5 @@
+export { createApp } from "./app.ts";
+export { type Opened, openServices, type ServiceOptions } from "./open-services.ts";
 export * from "./schema/index.ts";
+export { type RunningServer, type ServeOptions, startServer } from "./serve.ts";
+export type { App, Route, Services } from "./services.ts";

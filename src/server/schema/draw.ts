@@ -14,11 +14,17 @@ const real = ([low, high]: readonly [number, number]) => z.number().min(low).max
 const words = z.string().max(MAX_PROMPT);
 const name = z.string().min(1).max(200);
 
-/** A picture that goes into a job: one of the gallery, or a file's own bytes. */
+/** A picture that goes into a job: one of the gallery, a file's own bytes, or bytes that an earlier job brought. */
 export const pictureSource = z
   .union([
     z.strictObject({ picture: name.describe("The id of a picture of the gallery") }),
     z.strictObject({ base64: z.base64().min(1).describe("The bytes of a PNG, JPEG or WebP") }),
+    z.strictObject({
+      upload: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .describe("The SHA-256 of bytes that were sent before"),
+    }),
   ])
   .meta({ id: "PictureSource" });
 
@@ -65,7 +71,7 @@ const side = z.int().min(1);
 
 /** What a picture was really drawn with: `ResolvedSettings`, as JSON. */
 export const drawnSettings = z
-  .looseObject({
+  .object({
     prompt: z.string(),
     negativePrompt: z.string(),
     goal: z.string().optional(),

@@ -31,7 +31,7 @@ export interface GalleryItem extends Omit<z.infer<typeof galleryItem>, "settings
   settings: DrawnSettings;
 }
 
-/** What to list. Without words the newest first; with words, or like a picture, the closest first. */
+/** What to list: the newest first, or where likeness is asked for the closest. */
 export const galleryQuery = z.object({
   search: z.string().max(500).optional().describe("Words of prompt or settings that all have to be there"),
   similar: z.string().max(500).optional().describe("The id of a picture, or words: the closest by CLIP come first"),

@@ -5,4 +5,5 @@ export * from "./gallery.ts";
 export * from "./job.ts";
 export * from "./options.ts";
 export * from "./problem.ts";
+export * from "./session.ts";
 export * from "./words.ts";

@@ -24,7 +24,7 @@ export const job = z
   .object({
     id: z.string(),
     state: z.enum(jobStates),
-    request: drawRequest.describe("As it was asked, the seed settled; bytes of pictures are named by their hash"),
+    request: drawRequest.describe("As it was asked, the seed settled; bytes of pictures are named as uploads"),
     settings: drawnSettings.describe("What it is drawn with, nothing left open"),
     model: z.string(),
     position: z.int().nullable().describe("How many jobs are drawn before it; null where it is not queued"),

@@ -9,7 +9,14 @@ export const modelInfo = z
     default: z.boolean().describe("Taken where a request names none"),
     loaded: z.boolean().describe("Its networks are in memory"),
     defaults: z
-      .looseObject({ width: z.int(), height: z.int(), steps: z.int(), guidance: z.number() })
+      .object({
+        width: z.int(),
+        height: z.int(),
+        steps: z.int(),
+        guidance: z.number(),
+        sampler: z.string().optional(),
+        schedule: z.string().optional(),
+      })
       .optional()
       .describe("What it is drawn with where nothing is said; absent until it was first opened"),
   })
@@ -42,8 +49,8 @@ export const goalInfo = z
   .object({
     name: z.string(),
     about: z.string(),
-    settings: z.looseObject({}).describe("What it sets; the model's own stay where they are absent"),
-    writer: z.looseObject({}).describe("What it asks of the prompt writer"),
+    settings: z.object({}).describe("What it sets; the model's own stay where they are absent"),
+    writer: z.object({}).describe("What it asks of the prompt writer"),
   })
   .meta({ id: "Goal" });
 export interface GoalInfo extends Omit<z.infer<typeof goalInfo>, "settings" | "writer"> {

@@ -12,6 +12,7 @@ export const problem = z
           "forbidden",
           "not_found",
           "conflict",
+          "mismatch",
           "too_large",
           "unsupported",
           "too_many",

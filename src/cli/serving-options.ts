@@ -1,0 +1,76 @@
+import type { Command } from "commander";
+import type { WeightForm } from "../pipelines/limits.ts";
+import type { ConfigOptions } from "./config.ts";
+import {
+  addConfigOptions,
+  addConvolutionOptions,
+  addMachineOptions,
+  addPrecisionOption,
+  type ConvolutionFlags,
+  integer,
+  type MachineFlags,
+  MODEL,
+  number,
+  type PrecisionFlags,
+  weightsOption,
+} from "./options.ts";
+
+/** Options of the commands that start the server. */
+export interface ServingOptions extends ConfigOptions, MachineFlags, ConvolutionFlags, PrecisionFlags {
+  readonly host?: string;
+  readonly port?: number;
+  readonly data?: string;
+  readonly model?: readonly string[];
+  readonly keepModels?: number;
+  readonly weights?: WeightForm;
+  readonly loraFolder?: string;
+  readonly apiKeyFile?: string;
+  readonly newKey?: string;
+  /** `--without-keys` */
+  readonly withoutKeys?: boolean;
+  readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
+  readonly rateLimit?: number;
+  readonly queueLimit?: number;
+  readonly queueLimitPerClient?: number;
+  readonly grace?: number;
+  readonly logLevel?: string;
+  readonly logPrompts?: boolean;
+}
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+/** Gives `command` the options of {@link ServingOptions}. */
+export function addServingOptions(command: Command): Command {
+  const several = (value: string, before: readonly string[] = []): string[] => [...before, value];
+  command
+    .optionsGroup("Server:")
+    .option(
+      "-p, --port <n>",
+      "where to listen; 0 takes any that is free (default: 7860)",
+      integer("Ports are", 0, 65535),
+    )
+    .option("--data <folder>", "where jobs and pictures are kept (default: inkling in the user's data folder)")
+    .option("--grace <s>", "seconds that a job may go on when the server is stopped (default: 10)", number(0, 86_400))
+    .option("--queue-limit <n>", "jobs that may wait (default: 1000)", integer("It is", 1, 1_000_000))
+    .option("--queue-limit-per-client <n>", "of one client (default: 200)", integer("It is", 1, 1_000_000))
+    .option("--log-level <level>", `${LOG_LEVELS.join(", ")}: JSON lines on stderr`)
+    .option("--log-prompts", "prompts stand in the log, too")
+    .optionsGroup("Opened to a network:")
+    .option("--host <address>", "0.0.0.0 for all; needs keys (default: 127.0.0.1, this machine alone)")
+    .option(
+      "--api-key-file <path>",
+      "one of its keys is asked for (default with --host: keys.txt in --data, if it is there)",
+    )
+    .option("--new-key <name>", "make a key, put its hash into that file, print the key, and end")
+    .option("--without-keys", "with --host: whoever reaches it may draw")
+    .option("--allow-host <name>", "a name that this server is reached by; again for more", several)
+    .option("--allow-origin <origin>", "pages of that origin may ask; again for more", several)
+    .option("--rate-limit <n>", "requests a second of one client, 0 for any (default with --host: 50)", number(0, 1e6))
+    .optionsGroup(MODEL)
+    .option("-m, --model <name>", "a name, folder or file; again for more (default: all that are here)", several)
+    .option("--keep-models <n>", "how many stay in memory (default: 1)", integer("It is", 1, 100))
+    .option("--lora-folder <folder>", "where adapters are (default: loras)")
+    .addOption(weightsOption());
+  return addConfigOptions(addPrecisionOption(addConvolutionOptions(addMachineOptions(command))));
+}

@@ -1,0 +1,124 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
+import { routePath } from "hono/route";
+import { secureHeaders } from "hono/secure-headers";
+import type { z } from "zod";
+import { clientGuard, originGuard } from "./access/access.ts";
+import type { Env } from "./env.ts";
+import { ApiError, apiError } from "./error.ts";
+import { settingsOfPicture } from "./routes/from-picture.ts";
+import { gallery } from "./routes/gallery.ts";
+import { health } from "./routes/health.ts";
+import { jobEvents } from "./routes/job-events.ts";
+import { jobs } from "./routes/jobs.ts";
+import { choices } from "./routes/options.ts";
+import { pictures } from "./routes/pictures.ts";
+import { score } from "./routes/score.ts";
+import { sessions } from "./routes/session.ts";
+import { studio } from "./routes/studio.ts";
+import { promptTokens } from "./routes/tokens.ts";
+import { write } from "./routes/write.ts";
+import type { App, Route, Services } from "./services.ts";
+
+/** Every noun that the server knows; the page last, since it takes what the others leave. */
+const ROUTES: readonly Route[] = [
+  sessions,
+  jobs,
+  jobEvents,
+  gallery,
+  pictures,
+  settingsOfPicture,
+  promptTokens,
+  write,
+  score,
+  choices,
+  health,
+  studio,
+];
+
+/** The server as a function from request to response. */
+export function createApp(services: Services): App {
+  const { access, limits, version } = services;
+  const app: App = new OpenAPIHono<Env>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalid(result.error, result.target);
+    },
+  });
+  app.onError((error, c) => {
+    const told = error instanceof HTTPException ? fromHttp(error) : apiError(error);
+    const log = c.var.log ?? services.log;
+    if (told.code === "internal") log.error({ err: error }, "a request failed");
+    if (told.retryAfter !== undefined) c.header("Retry-After", String(told.retryAfter));
+    return c.json(told.problem, told.status);
+  });
+  app.notFound((c) =>
+    c.json(new ApiError("not_found", `There is nothing at ${c.req.path.slice(0, 200)}.`).problem, 404),
+  );
+
+  app.use(logged(services));
+  app.use(
+    secureHeaders({
+      // http alone is spoken here; whoever puts TLS before it knows about that.
+      strictTransportSecurity: false,
+      crossOriginResourcePolicy: "same-origin",
+      referrerPolicy: "same-origin",
+      xFrameOptions: "DENY",
+    }),
+  );
+  app.use(originGuard(access));
+  app.use(clientGuard(access));
+  app.use(
+    bodyLimit({
+      maxSize: limits.body,
+      onError: () => {
+        throw new ApiError("too_large", `A request has at most ${limits.body} bytes here.`);
+      },
+    }),
+  );
+  for (const route of ROUTES) route(app, services);
+  app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "inkling", version, description: "Draws pictures from words, on this machine." },
+    ...(access.keys && { security: [{ key: [] }] }),
+  });
+  return app;
+}
+
+/** Notes every request: its path and never its query, in which people search by words. */
+function logged({ log, metrics }: Services): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const start = performance.now();
+    c.set("log", log);
+    await next();
+    const [{ method, path }, { status }] = [c.req, c.res];
+    const ms = performance.now() - start;
+    metrics.request(method, routePath(c, -1), status, ms / 1000);
+    const level = status >= 500 ? "error" : status >= 400 ? "warn" : "debug";
+    log[level]({ method, path, status, ms: Math.round(ms), client: c.var.client }, "request");
+  };
+}
+
+/** The first thing that is wrong with a request, by the name of its setting. */
+function invalid(error: z.core.$ZodError, target: string): ApiError {
+  const issue = error.issues[0]!;
+  const at = issue.path.join(".");
+  const where = at || (target === "json" ? "the body" : target);
+  const what = issue.code === "unrecognized_keys" ? `there is no setting "${issue.keys[0]}"` : issue.message;
+  return new ApiError("invalid", `${where}: ${what}`, { ...(at && { at }) });
+}
+
+function fromHttp(error: HTTPException): ApiError {
+  switch (error.status) {
+    case 415:
+      return new ApiError("unsupported", "The body has to be JSON, and Content-Type application/json.");
+    case 413:
+      return new ApiError("too_large", "The request is too large.");
+    default:
+      return error.status < 500
+        ? new ApiError("invalid", error.message || "The request makes no sense.")
+        : apiError(error);
+  }
+}

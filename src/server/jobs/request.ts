@@ -1,0 +1,111 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { decodePicture } from "../../image/index.ts";
+import type { Config } from "../../pipelines/config.ts";
+import { goalOf } from "../../pipelines/goal.ts";
+import { NO_GOAL } from "../../pipelines/goals.ts";
+import type { GenerateSettings } from "../../pipelines/settings.ts";
+import { InputError } from "../../tensor/index.ts";
+import { ApiError } from "../error.ts";
+import type { DrawRequest, PictureSource } from "../schema/draw.ts";
+import { type FileStore, sha256 } from "../store/files.ts";
+
+/** What requests are read with. */
+export interface RequestTools {
+  readonly pictures: Pick<FileStore, "read">;
+  readonly uploads: Pick<FileStore, "read" | "write">;
+  /** Where adapters are. */
+  readonly adapterFolder: string;
+  /** Goals of a config file. */
+  readonly config?: Pick<Config, "goals">;
+  /** Pixels of a picture that comes from outside. */
+  readonly uploadPixels: number;
+}
+
+/** The files that a request starts from, as bytes. */
+export interface RequestFiles {
+  readonly image?: Uint8Array;
+  readonly mask?: Uint8Array;
+}
+
+/** @throws ApiError for what is not there */
+export async function filesOf(request: DrawRequest, tools: RequestTools): Promise<RequestFiles> {
+  const { image, mask } = request;
+  return {
+    ...(image && { image: await bytesOf(image, "image", tools) }),
+    ...(mask && { mask: await bytesOf(mask, "mask", tools) }),
+  };
+}
+
+/** The bytes of one picture. */
+export async function bytesOf(
+  source: PictureSource,
+  at: string,
+  { pictures, uploads }: Pick<RequestTools, "pictures" | "uploads">,
+): Promise<Uint8Array> {
+  if ("base64" in source) return Buffer.from(source.base64, "base64");
+  const missing = (what: string) => new ApiError("invalid", `${at}: there is no ${what} of that name here.`, { at });
+  if ("upload" in source) {
+    const bytes = await uploads.read(`${source.upload}.bin`);
+    if (bytes) return bytes;
+    throw missing("upload");
+  }
+  const bytes = /^[\w-]+$/.test(source.picture) ? await pictures.read(`${source.picture}.png`) : undefined;
+  if (bytes) return bytes;
+  throw missing("picture");
+}
+
+/** The request as it is kept: bytes are put into a file, and named by it. The file is there when this resolves. */
+export async function keepable(
+  request: DrawRequest,
+  files: RequestFiles,
+  uploads: RequestTools["uploads"],
+): Promise<DrawRequest> {
+  const keep = async (source: PictureSource | undefined, bytes: Uint8Array | undefined) => {
+    if (!source || !("base64" in source)) return source;
+    const upload = sha256(bytes!);
+    await uploads.write(`${upload}.bin`, bytes!);
+    return { upload };
+  };
+  const [image, mask] = [await keep(request.image, files.image), await keep(request.mask, files.mask)];
+  return { ...request, ...(image && { image }), ...(mask && { mask }) };
+}
+
+/**
+ * The request as the library takes it.
+ *
+ * @throws ApiError or InputError naming what cannot be
+ */
+export async function settingsOf(
+  request: DrawRequest,
+  { image, mask }: RequestFiles,
+  tools: Omit<RequestTools, "pictures" | "uploads">,
+): Promise<GenerateSettings> {
+  const { model: _, goal, adapters, image: __, mask: ___, ...plain } = request;
+  const { adapterFolder, uploadPixels, config } = tools;
+  return {
+    ...plain,
+    ...(goal !== undefined && goal !== NO_GOAL && { goal: goalOf(goal, { config }) }),
+    ...(adapters && { adapters: await adaptersOf(adapters, adapterFolder) }),
+    adapterFolder,
+    ...(image && { image: await decodePicture(image, "image", "white", uploadPixels) }),
+    ...(mask && { mask: await decodePicture(mask, "mask", "black", uploadPixels) }),
+  };
+}
+
+/** The names that requests may give, in their order. */
+export async function adapterNames(folder: string): Promise<string[]> {
+  const files = await readdir(folder).catch(() => []);
+  return files.flatMap((file) => /^([^/\\]+)\.safetensors$/.exec(file)?.[1] ?? []).sort();
+}
+
+/** By names that the folder holds, and nothing beyond it. */
+async function adaptersOf(asked: NonNullable<DrawRequest["adapters"]>, folder: string) {
+  const names = await adapterNames(folder);
+  return asked.map(({ name, scale }) => {
+    if (names.includes(name)) return { file: join(folder, `${name}.safetensors`), scale };
+    throw new InputError(
+      `There is no adapter "${name}" here: ${names.join(", ") || "the server's folder holds none"}.`,
+    );
+  });
+}

@@ -1,0 +1,125 @@
+import type { DrawnSettings, DrawRequest } from "../schema/draw.ts";
+import type { JobState } from "../schema/job.ts";
+import type { Db } from "./database.ts";
+
+/** A job as it is kept. Times are ISO 8601. */
+export interface StoredJob {
+  readonly id: string;
+  /** Who asked: a key's name or an address. */
+  readonly client: string;
+  readonly state: JobState;
+  readonly request: DrawRequest;
+  readonly settings: DrawnSettings;
+  readonly model: string;
+  /** Its first pictures, so many, are in the gallery, or were. */
+  readonly drawn: number;
+  readonly attempts: number;
+  readonly retryOf: string | null;
+  readonly error: string | null;
+  readonly created: string;
+  readonly started: string | null;
+  readonly finished: string | null;
+}
+
+export interface NewJob extends Pick<StoredJob, "id" | "client" | "request" | "settings" | "model" | "created"> {
+  readonly retryOf?: string;
+  readonly idempotencyKey?: string;
+  /** Of the request as it came: what the same key has to come with again. */
+  readonly fingerprint: string;
+}
+
+export interface JobStore {
+  insert(job: NewJob): StoredJob;
+  get(id: string): StoredJob | undefined;
+  /** The job that a client's key stands for. */
+  byKey(client: string, key: string): { readonly job: StoredJob; readonly fingerprint: string } | undefined;
+  /** The newest first. */
+  list(query: { state?: JobState; before?: string; limit: number }): StoredJob[];
+  /** Those that wait, the oldest first. */
+  waiting(): StoredJob[];
+  countWaiting(client?: string): number;
+  /** queued → running; undefined where it is not queued any more. */
+  begin(id: string, now: string): StoredJob | undefined;
+  /** running → queued, to be begun again. */
+  requeue(id: string): void;
+  /** What ran when the last process ended is queued again; where it was begun `attempts` times already it failed. */
+  recover(attempts: number, now: string): { readonly requeued: number; readonly failed: number };
+  /** The uploads that jobs start from. */
+  uploads(): Set<string>;
+  /** The end of a job that is queued or runs; false where it had ended. */
+  end(id: string, state: "done" | "failed" | "cancelled", now: string, error?: string): boolean;
+}
+
+interface Row extends Omit<StoredJob, "request" | "settings" | "retryOf"> {
+  readonly request: string;
+  readonly settings: string;
+  readonly retry_of: string | null;
+  readonly fingerprint: string;
+}
+
+/** The jobs of a database. */
+export function createJobStore(db: Db): JobStore {
+  const get = db.prepare("SELECT * FROM jobs WHERE id = ?");
+  const byKey = db.prepare("SELECT * FROM jobs WHERE client = ? AND idempotency_key = ?");
+  const insert = db.prepare(`
+    INSERT INTO jobs (id, client, state, request, settings, model, retry_of, idempotency_key, fingerprint, created)
+    VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)`);
+  const list = db.prepare(`
+    SELECT * FROM jobs
+    WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR seq < (SELECT seq FROM jobs WHERE id = ?2))
+    ORDER BY seq DESC LIMIT ?3`);
+  const waiting = db.prepare("SELECT * FROM jobs WHERE state = 'queued' ORDER BY seq");
+  const count = db.prepare("SELECT count(*) AS n FROM jobs WHERE state = 'queued'");
+  const countOf = db.prepare("SELECT count(*) AS n FROM jobs WHERE state = 'queued' AND client = ?");
+  const begin = db.prepare(`
+    UPDATE jobs SET state = 'running', attempts = attempts + 1, started = ? WHERE id = ? AND state = 'queued'`);
+  const requeue = db.prepare("UPDATE jobs SET state = 'queued' WHERE id = ? AND state = 'running'");
+  const giveUp = db.prepare(`
+    UPDATE jobs SET state = 'failed', finished = ?, error = ? WHERE state = 'running' AND attempts >= ?`);
+  const requeueAll = db.prepare("UPDATE jobs SET state = 'queued' WHERE state = 'running'");
+  const withUploads = db.prepare("SELECT request FROM jobs WHERE request LIKE '%\"upload\":%'");
+  const end = db.prepare(`
+    UPDATE jobs SET state = ?, finished = ?, error = ? WHERE id = ? AND state IN ('queued', 'running')`);
+
+  const one = (row: unknown): StoredJob | undefined => (row ? jobOf(row as Row) : undefined);
+  const all = (rows: unknown[]): StoredJob[] => rows.map((row) => jobOf(row as Row));
+  return {
+    insert(job) {
+      const { id, client, request, settings, model, retryOf = null, idempotencyKey = null, fingerprint } = job;
+      const [asked, drawn] = [JSON.stringify(request), JSON.stringify(settings)];
+      insert.run(id, client, asked, drawn, model, retryOf, idempotencyKey, fingerprint, job.created);
+      return one(get.get(id))!;
+    },
+    get: (id) => one(get.get(id)),
+    byKey(client, key) {
+      const row = byKey.get(client, key) as Row | undefined;
+      return row && { job: jobOf(row), fingerprint: row.fingerprint };
+    },
+    list: ({ state = null, before = null, limit }) => all(list.all(state, before, limit)),
+    waiting: () => all(waiting.all()),
+    countWaiting: (client) => ((client === undefined ? count.get() : countOf.get(client)) as { n: number }).n,
+    begin: (id, now) => (begin.run(now, id).changes > 0 ? one(get.get(id)) : undefined),
+    requeue: (id) => void requeue.run(id),
+    recover: (attempts, now) => {
+      const why = `It was cut off ${attempts} times, whenever it was drawn.`;
+      return db.transaction(() => ({
+        failed: giveUp.run(now, why, attempts).changes,
+        requeued: requeueAll.run().changes,
+      }))();
+    },
+    uploads() {
+      const requests = (withUploads.all() as { request: string }[]).map(
+        ({ request }) => JSON.parse(request) as DrawRequest,
+      );
+      const sources = requests.flatMap(({ image, mask }) => [image, mask]);
+      return new Set(sources.flatMap((source) => (source && "upload" in source ? [source.upload] : [])));
+    },
+    end: (id, state, now, error) => end.run(state, now, error ?? null, id).changes > 0,
+  };
+}
+
+function jobOf(row: Row): StoredJob {
+  const { id, client, state, model, drawn, attempts, retry_of: retryOf, error, created, started, finished } = row;
+  const [request, settings] = [JSON.parse(row.request), JSON.parse(row.settings)];
+  return { id, client, state, request, settings, model, drawn, attempts, retryOf, error, created, started, finished };
+}

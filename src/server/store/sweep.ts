@@ -1,0 +1,38 @@
+import type { Logger } from "pino";
+import type { FileStore } from "./files.ts";
+import type { GalleryStore } from "./gallery.ts";
+import type { JobStore } from "./jobs.ts";
+
+export interface SweepTools {
+  readonly store: Pick<JobStore, "get" | "uploads">;
+  readonly gallery: Pick<GalleryStore, "ids">;
+  readonly pictures: FileStore;
+  readonly thumbnails: FileStore;
+  readonly uploads: FileStore;
+  readonly log: Logger;
+}
+
+/**
+ * Removes what a process that was killed left half done: temporary files, and files that were written or were to be removed when
+ * it ended between file and row. A picture is removed only where its job is known, has ended, and has no row for it: with a
+ * database that was lost nothing is.
+ */
+export async function sweep({ store, gallery, pictures, thumbnails, uploads, log }: SweepTools): Promise<void> {
+  const rows = gallery.ids();
+  const used = store.uploads();
+  const orphans = async (files: FileStore, isOrphan: (stem: string) => boolean): Promise<number> => {
+    const names = (await files.names()).filter((name) => isOrphan(name.slice(0, name.lastIndexOf("."))));
+    for (const name of names) await files.remove(name);
+    return names.length;
+  };
+  const swept = {
+    temporary: (await Promise.all([pictures, thumbnails, uploads].map((files) => files.sweepTemporary()))).reduce(
+      (sum, count) => sum + count,
+      0,
+    ),
+    pictures: await orphans(pictures, (id) => !rows.has(id) && Boolean(store.get(id.split("-")[0]!)?.finished)),
+    thumbnails: await orphans(thumbnails, (id) => !rows.has(id)),
+    uploads: await orphans(uploads, (hash) => !used.has(hash)),
+  };
+  if (Object.values(swept).some((count) => count > 0)) log.info(swept, "swept");
+}
