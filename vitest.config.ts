@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: "cpu",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/webgpu/**", "test/browser/**", "test/long/**"],
+          exclude: ["test/webgpu/**", "test/browser/**", "test/studio/**", "test/long/**"],
           maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -32,6 +32,17 @@ export default defineConfig({
       {
         extends: true,
         test: { name: "browser", include: ["test/browser/**/*.test.ts"], ...webgpu, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: "studio",
+          include: ["test/studio/**/*.test.ts"],
+          maxWorkers: 1,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
+        },
       },
     ],
   },

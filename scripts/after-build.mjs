@@ -9,6 +9,8 @@ chmodSync(at("dist/cli/index.js"), 0o755);
 
 // What was built from sources that are gone would still be imported, and packed.
 for (const path of readdirSync(at("dist"), { recursive: true })) {
+  // The page's own build empties its folder.
+  if (path.startsWith("studio")) continue;
   const source = /^(.*?)(\.d\.ts|\.js)$/.exec(path)?.[1];
   if (source && !existsSync(at(`src/${source}.ts`))) rmSync(at(`dist/${path}`));
 }

@@ -96,10 +96,11 @@ function vitest(...args) {
 
 const isFailure = ({ status }) => status === "failed";
 
-const ready = only && !["webgpu", "browser"].includes(only) ? true : step("chromium", needChromium);
+const ready = only && !["webgpu", "browser", "studio"].includes(only) ? true : step("chromium", needChromium);
 const built = ready && step("build", () => run("npm", ["run", "--silent", "build"]));
 if (built && !only) {
   step("types", () => tool("tsc", "-p", "tsconfig.json", "--noEmit"));
+  step("types of the page", () => tool("svelte-check", "--tsconfig", "web/tsconfig.json", "--fail-on-warnings"));
   step("style", () => tool("biome", "check", "."));
   step("import directions", () => tool("depcruise", "src", "--config", ".dependency-cruiser.cjs"));
 }

@@ -31,6 +31,10 @@ describe("the packed files", () => {
     expect(others.sort()).toEqual(["LICENSE", "NOTICE", "README.md", "package.json"]);
     const built = files.filter((path) => path.startsWith("dist/"));
     for (const path of built) {
+      if (path.startsWith("dist/studio/")) {
+        expect(path).toMatch(/^dist\/studio\/(index\.html|drop\.svg|assets\/[\w.-]+\.(js|css))$/);
+        continue;
+      }
       expect(path).toMatch(/\.(js|d\.ts)$/);
       const source = path.replace(/^dist/, "src").replace(/(\.d\.ts|\.js)$/, ".ts");
       expect(existsSync(join(root, source)), `${path} has no source`).toBe(true);
@@ -45,6 +49,7 @@ describe("the packed files", () => {
       expect(files).toContain(file.slice(2));
     }
     expect(files).toContain("dist/runtime/host.js");
+    expect(files).toContain("dist/studio/index.html");
     expect(files).toContain("assets/clip/merges.txt");
     const model = "models/inkdrop-256";
     for (const part of ["model_index.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json"]) {

@@ -1,0 +1,82 @@
+/** The studio's page in a real browser: what holds for every view. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { afterAll, describe, expect, it } from "vitest";
+import { PANELS } from "../../web/src/panels/registry.ts";
+import { openStudio, violations } from "./open-studio.ts";
+
+const built = fileURLToPath(new URL("../../dist/studio/", import.meta.url));
+const files = readdirSync(built, { recursive: true, encoding: "utf8" });
+const studio = await openStudio();
+afterAll(() => studio.close());
+
+describe("what is built", () => {
+  it("has at most 250 kB of JavaScript, gzipped", () => {
+    const scripts = files.filter((path) => path.endsWith(".js"));
+    expect(scripts.length).toBeGreaterThan(1);
+    const bytes = scripts.reduce(
+      (sum, path) => sum + gzipSync(readFileSync(join(built, path)), { level: 9 }).length,
+      0,
+    );
+    expect(bytes).toBeLessThanOrEqual(250_000);
+  });
+
+  it("has no inline script or style, and names no other machine", () => {
+    const page = readFileSync(join(built, "index.html"), "utf8");
+    expect(page).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=/);
+    for (const path of files.filter((each) => /\.(js|css|html)$/.test(each))) {
+      const text = readFileSync(join(built, path), "utf8");
+      // Namespaces, and where Svelte explains its errors, are names: nothing is fetched from there.
+      const named = [...text.matchAll(/https?:\/\/[\w.-]+/g)].map(([address]) => address);
+      expect(
+        named.filter((address) => !/www\.w3\.org$|svelte\.dev$/.test(address)),
+        path,
+      ).toEqual([]);
+    }
+  });
+});
+
+const looks = [
+  ["wide and light", { colorScheme: "light" }],
+  ["wide and dark", { colorScheme: "dark" }],
+  [
+    "on a phone, light",
+    { colorScheme: "light", viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true },
+  ],
+  ["on a phone, dark", { colorScheme: "dark", viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true }],
+] as const;
+
+describe.each(looks)("%s", (_, look) => {
+  it("every view is reached from the navigation, breaks no rule of WCAG AA, and fits", async () => {
+    const page = await studio.open("/", look);
+    for (const { id, icon } of PANELS) {
+      if (!icon) continue;
+      await page.click(`nav a[href="/${id}"]`);
+      await page.waitForURL((url) => url.pathname === `/${id}`);
+      await page.locator("main h1").waitFor({ state: "attached" });
+      // Colours in the middle of a transition are nobody's.
+      await page.waitForTimeout(300);
+      expect(await violations(page), id).toEqual([]);
+      expect(await page.evaluate("document.documentElement.scrollWidth"), id).toBe(page.viewportSize()!.width);
+    }
+    await page.context().close();
+  });
+});
+
+it("something is seen within a second", async () => {
+  const page = await studio.open("/");
+  await page.locator("textarea").first().waitFor();
+  const paint = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime");
+  expect(paint).toBeLessThan(1000);
+  await page.context().close();
+});
+
+it("an address that leads nowhere says so", async () => {
+  const page = await studio.open("/nowhere");
+  await page.getByRole("heading", { name: "Nothing here" }).waitFor();
+  await page.context().close();
+});
+
+it("the pages had nothing to complain about, and asked no other machine", () => expect(studio.said).toEqual([]));
