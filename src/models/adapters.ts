@@ -44,65 +44,99 @@ export function adapt(
 ): { readonly graph: Graph; readonly stored: ReadonlyMap<string, StoredTensor> } {
   const adapted = new Graph(graph.name);
   const stored = new Map<string, StoredTensor>();
-  const names = parameterNames(graph);
   const scales = adapters.map((_, i) => adapted.input(scaleName(i), "float32", []));
-  const moved = copyInto(adapted, graph, {
-    node: (node, inputs) => {
-      const layer = layerOf(node, names);
-      const changes = adapters.flatMap((adapter, i) => {
-        const change = layer === undefined ? undefined : adapter.layers.get(layer);
-        return change ? [{ adapter, change, i }] : [];
-      });
-      if (changes.length === 0) return undefined;
-      const [x, weight, bias] = inputs as [Value, Value, Value?];
-      return changes.reduce<Value>(
-        (out, { adapter, change, i }) => {
-          const parameter = (leaf: string, tensor: StoredTensor, shape: readonly number[] = tensor.shape): Value => {
-            const name = `adapter.${i}.${leaf}`;
-            const value = adapted.parameter(name, shape);
-            stored.set(value.name, tensor);
-            return value;
-          };
-          const strength = mul(scales[i]!, change.factor);
-          const fail = (what: string) =>
-            new InputError(`The adapter ${adapter.name} does not fit the model: ${layer} ${what}.`);
-          const branch = { x, weight, node, strength, parameter, fail };
-          return add(out, change.kind === "lora" ? loraBranch(change, branch) : weightBranch(change, branch));
-        },
-        adapted.node(node.op, [x, weight, bias], node.outputs, node.attributes)[0]!,
-      );
-    },
-  });
-  for (const [name, value] of graph.outputs) adapted.output(name, moved.get(value)!);
+  addBranches(adapted, graph, (layer, own) =>
+    adapters.flatMap((adapter, i) => {
+      const change = adapter.layers.get(layer);
+      if (!change) return [];
+      const parameter = (leaf: string, tensor: StoredTensor, shape: readonly number[] = tensor.shape): Value => {
+        const name = `adapter.${i}.${leaf}`;
+        const value = adapted.parameter(name, shape);
+        stored.set(value.name, tensor);
+        return value;
+      };
+      const strength = mul(scales[i]!, change.factor);
+      const fail = (what: string) =>
+        new InputError(`The adapter ${adapter.name} does not fit the model: ${layer} ${what}.`);
+      const branch = { ...own, strength, parameter, fail };
+      return [change.kind === "lora" ? loraBranch(change, branch) : weightBranch(change, branch)];
+    }),
+  );
   return { graph: adapted, stored };
 }
 
-interface Branch {
+/** How large a LoRA is, and how strong: ΔW = alpha / rank · up · down. */
+export interface LoraSize {
+  readonly rank: number;
+  readonly alpha: number;
+}
+
+/**
+ * The same network with a LoRA beside each of the `layers`, whose numbers are parameters: "<layer>.lora_down" [rank, in, …] and
+ * "<layer>.lora_up" [out, rank].
+ */
+export function withLora(graph: Graph, layers: ReadonlySet<string>, { rank, alpha }: LoraSize): Graph {
+  const adapted = new Graph(graph.name);
+  addBranches(adapted, graph, (layer, own) => {
+    if (!layers.has(layer)) return [];
+    const parameter = (leaf: string, shape: readonly number[]) => adapted.parameter(`lora_${leaf}`, shape);
+    return [lowRank(rank, { ...own, strength: alpha / rank, parameter })];
+  });
+  return adapted;
+}
+
+/** A layer, as its branch sees it. */
+interface Layer {
   readonly x: Value;
   readonly weight: Value;
   readonly node: Node;
+}
+
+/** Appends a copy of `graph`, each layer's result with those of its branches added. */
+function addBranches(into: Graph, graph: Graph, branchesOf: (path: string, layer: Layer) => readonly Value[]): void {
+  const names = parameterNames(graph);
+  const moved = copyInto(into, graph, {
+    node: (node, inputs) => {
+      const path = layerOf(node, names);
+      const [x, weight] = inputs as [Value, Value];
+      const branches = path === undefined ? [] : branchesOf(path, { x, weight, node });
+      if (branches.length === 0) return undefined;
+      return branches.reduce(add, into.node(node.op, inputs, node.outputs, node.attributes)[0]!);
+    },
+  });
+  for (const [name, value] of graph.outputs) into.output(name, moved.get(value)!);
+}
+
+interface Branch extends Layer {
   readonly strength: Value;
   parameter(leaf: string, tensor: StoredTensor, shape?: readonly number[]): Value;
   fail(what: string): InputError;
 }
 
-/** up(down(x)): never the size of the weight itself. */
-function loraBranch(
-  { down, up }: Extract<AdapterLayer, { kind: "lora" }>,
-  { x, weight, node, strength, parameter, fail }: Branch,
-): Value {
+function loraBranch(change: Extract<AdapterLayer, { kind: "lora" }>, branch: Branch): Value {
+  const { down, up } = change;
+  const { weight, parameter, fail } = branch;
   const [features, ...rest] = weight.shape as readonly number[];
   const rank = down.shape[0]!;
   if (sizeOf(down.shape) !== rank * sizeOf(rest) || sizeOf(up.shape) !== features! * rank) {
     throw fail(`is [${weight.shape}], its adapter up [${up.shape}] and down [${down.shape}]`);
   }
-  if (node.op === "Linear") {
-    const low = linear(x, parameter("down", down, [rank, ...rest]));
-    return linear(mul(low, strength), parameter("up", up, [features!, rank]));
-  }
+  return lowRank(rank, { ...branch, parameter: (leaf, shape) => parameter(leaf, change[leaf], shape) });
+}
+
+interface LowRank extends Layer {
+  readonly strength: Value | number;
+  parameter(leaf: "down" | "up", shape: readonly number[]): Value;
+}
+
+/** up(down(x)): never the size of the weight itself. */
+function lowRank(rank: number, { x, weight, node, strength, parameter }: LowRank): Value {
+  const [features, ...rest] = weight.shape as [number, ...number[]];
+  const down = parameter("down", [rank, ...rest]);
+  if (node.op === "Linear") return linear(mul(linear(x, down), strength), parameter("up", [features, rank]));
   const { strides, pads } = convAttributes(node);
-  const low = conv2d(x, parameter("down", down, [rank, ...rest]), undefined, { stride: strides[0], padding: pads });
-  return conv2d(mul(low, strength), parameter("up", up, [features!, rank, 1, 1]), undefined, {});
+  const low = conv2d(x, down, undefined, { stride: strides[0], padding: pads });
+  return conv2d(mul(low, strength), parameter("up", [features, rank, 1, 1]), undefined, {});
 }
 
 /** ΔW as a whole, which the layer computes with beside its own weight. */

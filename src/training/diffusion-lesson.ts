@@ -1,32 +1,20 @@
-import { levelAt, minSnrWeight, snrOf } from "../diffusion/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { Runtime } from "../runtime/index.ts";
-import { float32, InputError } from "../tensor/index.ts";
+import { InputError } from "../tensor/index.ts";
 import { below, freshness, shapesOf, stored, under } from "./beginning.ts";
-import type { TensorCache } from "./data/cache.ts";
+import { type DiffusionBatchOptions, openDiffusionBatches } from "./diffusion-batches.ts";
 import type { DiffusionModel } from "./diffusion-model.ts";
 import { clipTextWeights, type ParameterShapes, torchWeights } from "./initial-weights.ts";
-import { openLatents } from "./latents.ts";
 import type { Lesson } from "./lesson.ts";
 import { diffusionLoss } from "./losses/diffusion.ts";
-import { memoryCache } from "./memory-cache.ts";
 import { writeModelFolder } from "./model-folder.ts";
 import { toldAsEmbeddings, toldAsIds } from "./told.ts";
 
-export interface DiffusionLessonOptions {
-  /** Pixels of the pictures. */
-  readonly width: number;
-  readonly height: number;
+export interface DiffusionLessonOptions extends DiffusionBatchOptions {
   /** Whether the text encoder learns along with the U-Net. */
   readonly trainTextEncoder: boolean;
-  /** How often a picture is learnt without its caption, which guidance needs (Ho & Salimans 2022, algorithm 1). Default 0.1. */
-  readonly captionDropout?: number;
-  /** γ of min-SNR weighting (Hang et al. 2023). Default: none, every noise level weighs the same. */
-  readonly snrGamma?: number;
   /** Fixes fresh weights. */
   readonly seed: number;
-  /** Of what the VAE and the text encoder give, as far as these do not learn, by name. Default: memory alone. */
-  readonly cacheOf?: (network: "vae" | "text encoder") => TensorCache;
 }
 
 /**
@@ -40,73 +28,27 @@ export async function diffusionLesson(
   runtime: Runtime,
   options: DiffusionLessonOptions,
 ): Promise<Lesson> {
-  const { trainTextEncoder, captionDropout = 0.1, snrGamma } = options;
-  check(model, options);
+  const { trainTextEncoder } = options;
+  if (!trainTextEncoder && !model.textEncoder.weights) {
+    throw new InputError(`The text encoder of ${model.unet.configFile} has no weights yet, so it has to learn too.`);
+  }
   const { config, noise, words } = model;
-  const latents = await openLatents(model, options, runtime, memoryCache(options.cacheOf?.("vae")));
-  const told = trainTextEncoder
-    ? toldAsIds(model)
-    : await toldAsEmbeddings(model, runtime, memoryCache(options.cacheOf?.("text encoder")));
-  const loss = (batch: number): Graph =>
+  const told = () => (trainTextEncoder ? toldAsIds(model) : toldAsEmbeddings(model, runtime, options));
+  const { height, width, of: batch, close } = await openDiffusionBatches(model, options, runtime, told);
+  const loss = (count: number): Graph =>
     diffusionLoss(
       { unet: config.unet, prediction: noise.prediction, ...(trainTextEncoder && { text: config.text }) },
-      { batch, height: latents.height, width: latents.width, tokens: words.maxLength },
+      { batch: count, height, width, tokens: words.maxLength },
     );
   const shapes = shapesOf(loss(1));
   const begin = await beginning(model, shapes, options.seed);
-
   return {
     loss,
     initial: (name) => begin.get(name)!,
-    async batch(examples, random) {
-      const dropped = random.rand([examples.length]);
-      const captions = examples.map(({ caption }, i) => (dropped[i]! < captionDropout ? "" : caption));
-      const steps = random.randint(0, noise.table.alphasCumprod.length, [examples.length]);
-      const levels = steps.map((t) => levelAt(noise.table, t));
-      const each = (value: (i: number) => number) =>
-        float32(
-          [examples.length, 1, 1, 1],
-          levels.map((_, i) => value(i)),
-        );
-      const clean = await latents.of(
-        examples.map(({ picture }) => picture),
-        random,
-      );
-      return {
-        latents: clean,
-        noise: float32(clean.shape, random.randn(clean.shape)),
-        timesteps: float32([examples.length], steps),
-        alpha: each((i) => levels[i]!.alpha),
-        sigma: each((i) => levels[i]!.sigma),
-        weight: each((i) => (snrGamma ? minSnrWeight(snrOf(levels[i]!), snrGamma, noise.prediction) : 1)),
-        ...(await told.of(captions)),
-      };
-    },
+    batch,
     write: (folder, weights) => writeModelFolder(folder, model, { weights, shapes }),
-    async close() {
-      await latents.close();
-      await told.close();
-    },
+    close,
   };
-}
-
-function check({ scale, noise, textEncoder, unet }: DiffusionModel, options: DiffusionLessonOptions): void {
-  for (const side of [options.width, options.height]) {
-    if (side % scale === 0) continue;
-    throw new InputError(
-      `Pictures of ${options.width}×${options.height}: this model wants sides in multiples of ${scale}.`,
-    );
-  }
-  if (!options.trainTextEncoder && !textEncoder.weights) {
-    throw new InputError(`The text encoder of ${unet.configFile} has no weights yet, so it has to learn too.`);
-  }
-  const last = noise.table.alphasCumprod.at(-1)!;
-  if (options.snrGamma && noise.prediction === "epsilon" && last === 0) {
-    throw new InputError(
-      "Where no signal is left at the last level (rescale_betas_zero_snr), min-SNR weighting of the noise has no value there: " +
-        'take the prediction type "v_prediction", or no weighting.',
-    );
-  }
 }
 
 /** What every parameter starts from: the checkpoint's weights, or fresh ones. */

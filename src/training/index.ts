@@ -56,6 +56,7 @@ export {
   type ParameterShapes,
   torchWeights,
 } from "./initial-weights.ts";
+export { type InversionLessonOptions, inversionLesson } from "./inversion-lesson.ts";
 export {
   type LearningRate,
   learningRateAt,
@@ -63,6 +64,7 @@ export {
 export type { Lesson } from "./lesson.ts";
 export { type Distance, distances, type LearningRateSchedule, learningRateSchedules, trainLimits } from "./limits.ts";
 export { train } from "./loop.ts";
+export { type LoraLessonOptions, type LoraTarget, loraLesson, loraTargets } from "./lora-lesson.ts";
 export { captionerLoss } from "./losses/captioner.ts";
 export { clipLoss } from "./losses/clip.ts";
 export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from "./losses/diffusion.ts";

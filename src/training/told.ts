@@ -4,6 +4,7 @@ import { float32, int64, type Tensor } from "../tensor/index.ts";
 import { remembered, type TensorCache } from "./data/cache.ts";
 import type { DiffusionModel } from "./diffusion-model.ts";
 import { openFrozen } from "./frozen.ts";
+import { memoryCache } from "./memory-cache.ts";
 
 /** Captions as the loss wants them (see `diffusionLoss`). */
 export interface Told {
@@ -25,13 +26,14 @@ export function toldAsIds({ words }: DiffusionModel): Told {
 /**
  * Captions as a frozen text encoder says them.
  *
- * @param cache of what it said
+ * @param options.cacheOf gives the cache of what it said
  */
 export async function toldAsEmbeddings(
   { words, textEncoder, config: { text } }: DiffusionModel,
   runtime: Runtime,
-  cache: TensorCache,
+  { cacheOf }: { readonly cacheOf?: (network: "text encoder") => TensorCache },
 ): Promise<Told> {
+  const cache = memoryCache(cacheOf?.("text encoder"));
   const { maxLength: tokens } = words;
   const session = await openFrozen({ weights: textEncoder.weights! }, clipText(text, { tokens }), runtime, 1);
   const size = tokens * text.hidden_size;

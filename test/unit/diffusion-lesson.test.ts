@@ -13,26 +13,20 @@ import {
   type DiffusionParts,
   diffusionLesson,
   diffusionModel,
-  type Example,
-  gradientGraph,
   type ParameterShapes,
-  pack,
-  packingOf,
   torchWeights,
-  unpack,
 } from "../../src/training/index.ts";
 import { pixelVae } from "../../src/training/pixel-vae.ts";
 import { type ModelPart, openCheckpoint, readWeight } from "../../src/weights/index.ts";
 import { plainCheckpoint } from "../support/checkpoints.ts";
 import { need, readTensors } from "../support/fixtures.ts";
+import { examplesOf, gradientsOf, numbers, SIDE } from "../support/lesson.ts";
 
 let runtime: Runtime;
 beforeAll(() => {
   runtime = createNodeRuntime({ device: "cpu", threads: 2 });
 });
 afterAll(() => runtime.close());
-
-const SIDE = 32;
 
 async function parts(): Promise<DiffusionParts> {
   const { unet, textEncoder, vae, tokenizer, scheduler } = await openCheckpoint(plainCheckpoint.folder);
@@ -44,35 +38,8 @@ async function lessonOf(options: Partial<DiffusionLessonOptions> = {}) {
   return diffusionLesson(diffusionModel(await parts()), runtime, given);
 }
 
-const examples: Example[] = ["a red circle", "a blue star"].map((caption, i) => ({
-  key: `${i}`,
-  caption,
-  picture: {
-    width: SIDE,
-    height: SIDE,
-    data: Uint8Array.from({ length: 3 * SIDE * SIDE }, (_, k) => (k * (i + 3)) % 256),
-  },
-}));
-
-const numbers = (tensor: Tensor | undefined): number[] => Array.from(tensor!.data as Float32Array, Number);
+const examples = examplesOf("a red circle", "a blue star");
 const far = (a: readonly number[], b: readonly number[]): number => Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
-
-/** The loss and the gradients of a batch, by the parameters' names. */
-async function gradientsOf(loss: Graph, initial: (name: string) => Float32Array, batch: Record<string, Tensor>) {
-  const packing = packingOf(loss);
-  const session = await runtime.createSession(
-    toOnnx(lower(gradientGraph(loss, packing), lowerings.cpu), () => {
-      throw new Error("The graph has no weights.");
-    }),
-  );
-  const weights = pack(packing, initial).map(
-    (values, k) => [`weights.${k}`, float32([values.length], values)] as const,
-  );
-  const outputs = await session.run({ ...batch, ...Object.fromEntries(weights) });
-  await session.release();
-  const chunks = packing.chunks.map((_, k) => outputs[`gradients.${k}`]!.data as Float32Array);
-  return { loss: numbers(outputs["loss"])[0]!, gradients: unpack(packing, chunks) };
-}
 
 describe("a diffusion lesson", () => {
   it("is the same from the same random numbers, and its noise is of the levels that it tells", async () => {
@@ -119,8 +86,8 @@ describe("a diffusion lesson", () => {
       await both.batch(examples, new CpuGenerator(9), 0),
     ];
     expect(told["latents"]).toEqual(ids["latents"]);
-    const frozen = await gradientsOf(alone.loss(2), alone.initial, told);
-    const joint = await gradientsOf(both.loss(2), both.initial, ids);
+    const frozen = await gradientsOf(runtime, alone, told);
+    const joint = await gradientsOf(runtime, both, ids);
     expect(Math.abs(frozen.loss - joint.loss)).toBeLessThan(1e-5 * joint.loss);
     expect([...frozen.gradients.keys()].every((name) => name.startsWith("unet."))).toBe(true);
     expect([...joint.gradients.keys()].some((name) => name.startsWith("text_encoder."))).toBe(true);
@@ -139,7 +106,7 @@ describe("a diffusion lesson", () => {
     const given = { width: SIDE, height: SIDE, trainTextEncoder: false, seed: 1 };
     const lesson = await diffusionLesson(model, runtime, given);
     const batch = await lesson.batch(examples, new CpuGenerator(3), 0);
-    const { loss } = await gradientsOf(lesson.loss(2), lesson.initial, batch);
+    const { loss } = await gradientsOf(runtime, lesson, batch);
 
     const { latents, noise, timesteps, encoder_hidden_states } = batch as Record<string, Tensor>;
     const [alpha, sigma, x0, e] = [batch["alpha"], batch["sigma"], latents, noise].map(numbers) as number[][];

@@ -19,6 +19,10 @@ export interface DiffusionLossConfig {
   /** Of the text encoder where it learns too; without it the loss is told embeddings. */
   readonly text?: ClipTextConfig;
   readonly prediction: PredictionType;
+  /** Adds what learns beside a network's own weights. Default: nothing. */
+  readonly extend?: (part: "unet" | "text_encoder", network: Graph) => Graph;
+  /** How many vectors of pseudo-words learn, "vectors" [N, D]; "places" [B, T, N] then tells where they stand. Default: none. */
+  readonly vectors?: number;
 }
 
 /**
@@ -34,9 +38,10 @@ export function diffusionLoss(
   const shape = [batch, config.unet.in_channels, height, width];
   const latents = g.input("latents", "float32", shape);
   const noise = g.input("noise", "float32", shape);
+  const { extend = (_, network) => network } = config;
   const dims = { batch, words: tokens };
   const words = config.text
-    ? encoded(g.input("ids", "int64", [batch, tokens]), config.text, dims)
+    ? encoded(g, { ...config, extend, text: config.text }, dims)
     : g.input("encoder_hidden_states", "float32", [batch, tokens, config.unet.cross_attention_dim]);
   const timesteps = g.input("timesteps", "float32", [batch]);
   const [alpha, sigma, weight] = ["alpha", "sigma", "weight"].map((name) =>
@@ -45,7 +50,13 @@ export function diffusionLoss(
 
   const noised = add(mul(latents, alpha), mul(noise, sigma));
   const feeds = { sample: noised, timestep: timesteps, encoder_hidden_states: words };
-  const { out_sample: prediction } = include(g, "unet", unet(config.unet, { height, width }), feeds, dims);
+  const { out_sample: prediction } = include(
+    g,
+    "unet",
+    extend("unet", unet(config.unet, { height, width })),
+    feeds,
+    dims,
+  );
   const targets: Record<PredictionType, () => Value> = {
     epsilon: () => noise,
     v_prediction: () => sub(mul(noise, alpha), mul(latents, sigma)),
@@ -57,8 +68,22 @@ export function diffusionLoss(
   return g;
 }
 
-/** What the text encoder makes of ids [B, T]. */
-function encoded(ids: Value, config: ClipTextConfig, dims: { readonly batch: number; readonly words: number }): Value {
-  const text = clipText(config, { tokens: dims.words });
-  return include(ids.graph, "text_encoder", text, { input_ids: ids }, dims)["last_hidden_state"]!;
+type TextConfig = Required<Pick<DiffusionLossConfig, "text" | "extend">> & Pick<DiffusionLossConfig, "vectors">;
+
+/** What the text encoder makes of "ids" [B, T]. */
+function encoded(
+  g: Graph,
+  { text: config, extend, vectors }: TextConfig,
+  dims: { readonly batch: number; readonly words: number },
+): Value {
+  const { batch, words: tokens } = dims;
+  const text = extend("text_encoder", clipText(config, { tokens, pseudoWords: vectors !== undefined }));
+  const pseudoWords = vectors !== undefined && {
+    places: g.input("places", "float32", [batch, tokens, vectors]),
+    vectors: g.parameter("vectors", [vectors, config.hidden_size]),
+  };
+  const feeds = { input_ids: g.input("ids", "int64", [batch, tokens]), ...pseudoWords };
+  return include(g, "text_encoder", text, feeds, { ...dims, ...(vectors && { pseudo_words: vectors }) })[
+    "last_hidden_state"
+  ]!;
 }
