@@ -1,6 +1,6 @@
 /**
  * The import directions of the house: a room may import the rooms below it, never one above or beside it.
- * cli → server → pipelines, training → diffusion, language, models, weights, hub, text, image → configs, autograd, runtime → graph →
+ * cli → server → explain → pipelines, training → diffusion, language, models, weights, hub, text, image → configs, autograd, runtime → graph →
  * tensor
  */
 const below = {
@@ -31,7 +31,22 @@ const below = {
     "tensor",
   ],
   training: ["diffusion", "models", "weights", "configs", "text", "image", "autograd", "runtime", "graph", "tensor"],
+  explain: [
+    "pipelines",
+    "diffusion",
+    "language",
+    "models",
+    "weights",
+    "configs",
+    "hub",
+    "text",
+    "image",
+    "runtime",
+    "graph",
+    "tensor",
+  ],
   server: [
+    "explain",
     "pipelines",
     "training",
     "diffusion",
@@ -48,6 +63,7 @@ const below = {
   ],
   cli: [
     "server",
+    "explain",
     "pipelines",
     "training",
     "diffusion",

@@ -38,7 +38,9 @@ export class Stopped extends Error {
 }
 
 /** A loaded model, as far as commands use it. */
-export type Drawer = Pick<Inkling, "model" | "device" | "resolve" | "stream" | "close">;
+export interface Drawer extends Pick<Inkling, "model" | "device" | "resolve" | "stream" | "close"> {
+  readonly parts: Pick<Inkling["parts"], "tokenizer">;
+}
 
 /** The heavy rooms, each loaded when it is first needed, so that `--help` does not wait for them. */
 export interface Engine {

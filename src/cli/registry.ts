@@ -5,6 +5,7 @@ import { caption } from "./commands/caption.ts";
 import { dataset } from "./commands/dataset.ts";
 import { doctor } from "./commands/doctor.ts";
 import { dream } from "./commands/dream.ts";
+import { explain } from "./commands/explain.ts";
 import { generate } from "./commands/generate.ts";
 import { goals } from "./commands/goals.ts";
 import { info } from "./commands/info.ts";
@@ -34,6 +35,7 @@ export const commands: Readonly<Record<string, Define>> = {
   vary,
   studio,
   serve,
+  explain,
   dataset,
   info,
   goals,

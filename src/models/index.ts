@@ -19,6 +19,7 @@ export * from "./autoencoder.ts";
 export * from "./clip-cap.ts";
 export * from "./clip-text.ts";
 export * from "./clip-vision.ts";
+export * from "./cross-attention.ts";
 export * from "./gpt2.ts";
 export * from "./patch-discriminator.ts";
 export * from "./taesd.ts";

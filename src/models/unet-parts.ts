@@ -13,7 +13,7 @@ export interface UnetParts {
    * at a branch also "deep", what comes up to that skip.
    */
   readonly rest: Graph;
-  /** Where it was cut at a branch: the inputs of `rest`, as far as they are needed, and "deep" → "out_sample". */
+  /** Where it was cut at a branch: the inputs of `rest`, as far as they are needed, and "deep" → "out_sample" alone. */
   readonly shallow?: Graph;
   /** Whether "sample", "timestep" and "timestep_cond" have a batch of 1 in the latter two, one for all words. */
   readonly shared: boolean;
@@ -37,13 +37,14 @@ export function unetParts(config: UnetConfig, shape: UnetShape, branch?: number)
   const embedding = whole.inputs.filter(({ name }) => name === "encoder_hidden_states");
   const keys = followingFrom(whole, embedding);
   const outputs = Object.fromEntries(whole.outputs);
+  const prediction = { out_sample: outputs["out_sample"]! };
   const words = partOf(whole, keys);
   const shared = shape.height * shape.width >= SHARED_FROM;
   const cut = (wanted: Named, given: Named): Graph => shareInputs(partOf(whole, wanted, given), shared ? LATENT : []);
   if (branch === undefined) return { whole, words, shared, rest: cut(outputs, keys) };
   const deep = joins[branch]!;
   const rest = cut({ ...outputs, deep }, keys);
-  return { whole, words, shared, rest, shallow: cut(outputs, { ...keys, deep }) };
+  return { whole, words, shared, rest, shallow: cut(prediction, { ...keys, deep }) };
 }
 
 /** At how many places `unetParts` can cut: as many as there are skips. */

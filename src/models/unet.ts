@@ -8,6 +8,7 @@ import type { UnetConfig } from "../configs/index.ts";
 import { add, concat, cos, Graph, mul, reshape, silu, sin, slice, type Value } from "../graph/index.ts";
 import { expf, float32 } from "../tensor/index.ts";
 import { downsample, joinSkip, type Norm, resnetBlock, spatialTransformer, upsample } from "./blocks.ts";
+import { tapCrossAttentions } from "./cross-attention.ts";
 import { conv2d, groupNorm, linear, repeat } from "./layers.ts";
 
 const { fround } = Math;
@@ -18,6 +19,8 @@ export interface UnetShape {
   readonly width: number;
   /** Which share of the largest level's places is merged into others before self-attention, up to 0.75. Default: none. */
   readonly merged?: number;
+  /** Whether where it looks are outputs too (see {@link tapCrossAttentions}). Default false. */
+  readonly maps?: boolean;
 }
 
 /**
@@ -31,7 +34,7 @@ export function unet(config: UnetConfig, shape: UnetShape): Graph {
 /** As {@link unet}, and what comes up from below to each skip, that of the first convolution first. */
 export function unetWithJoins(
   config: UnetConfig,
-  { height, width, merged = 0 }: UnetShape,
+  { height, width, merged = 0, maps = false }: UnetShape,
 ): { readonly graph: Graph; readonly joins: readonly Value[] } {
   const { block_out_channels: channels, layers_per_block: layers } = config;
   const levels = channels.length;
@@ -105,6 +108,7 @@ export function unetWithJoins(
 
   const normed = groupNorm("conv_norm_out", h, norm);
   g.output("out_sample", conv2d("conv_out", silu(normed), config.out_channels));
+  if (maps) tapCrossAttentions(g);
   return { graph: g, joins };
 }
 

@@ -1,5 +1,6 @@
 import type { Picture } from "../image/picture.ts";
 import type { Tensor } from "../tensor/index.ts";
+import type { StepInside } from "./inside.ts";
 import type { Precision } from "./sessions.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
@@ -98,6 +99,8 @@ export interface StepEvent {
   readonly x0: Tensor<"float32">;
   /** A small picture of x0, when previews were asked for. */
   readonly preview?: Picture;
+  /** What went on inside the U-Net, when that was asked for. */
+  readonly inside?: StepInside;
   /** For the whole run, all pictures and their decoding included. */
   readonly secondsLeft: number;
 }

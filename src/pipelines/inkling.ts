@@ -65,6 +65,8 @@ export interface Inkling {
   readonly model: string;
   readonly device: Device;
   readonly facts: ModelFacts;
+  /** What it is made of, for those who look inside. */
+  readonly parts: OpenModel;
   /** The settings that a picture would be drawn with. Throws an InputError for what cannot be. */
   resolve(settings: GenerateSettings): ResolvedSettings;
   /**
@@ -147,7 +149,8 @@ async function openFiles(
  */
 export async function load(model?: string, options: LoadOptions = {}): Promise<Inkling> {
   const { onNote = () => {}, env = process.env } = options;
-  const { facts, runtime, reason, networks: plainNetworks, tokenizer, resolve } = await open(model, options);
+  const parts = await open(model, options);
+  const { facts, runtime, reason, networks: plainNetworks, tokenizer, resolve } = parts;
   const { name, checkpoint } = facts;
   let loaded = false;
 
@@ -155,12 +158,13 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     settings: ResolvedSettings,
     {
       preview,
+      inside,
       init,
       prompts,
       adapters,
       words,
       signal,
-    }: Pick<GenerateSettings, "preview" | "signal"> &
+    }: Pick<GenerateSettings, "preview" | "inside" | "signal"> &
       Pick<DrawingTools, "init" | "prompts"> & {
         readonly adapters: readonly AppliedAdapter[];
         readonly words: PseudoWords;
@@ -175,7 +179,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     const size = { height: settings.height / facts.scale, width: settings.width / facts.scale };
     try {
       const options = { skip: (settings.clipSkip ?? 1) - 1, tiled: settings.tiling, signal };
-      await networks.prepare(size, { ...options, ...cutOf(settings) });
+      await networks.prepare(size, { ...options, ...cutOf(settings, { inside }) });
     } catch (error) {
       signal?.throwIfAborted();
       throw await explainFailure(error, runtime.device);
@@ -186,7 +190,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     loaded = true;
     const previewFactors = preview ? facts.defaults.previewFactors : undefined;
     const { tokenizer } = words;
-    const tools: DrawingTools = { ...facts, networks, tokenizer, signal, previewFactors, init, prompts };
+    const tools: DrawingTools = { ...facts, networks, tokenizer, signal, previewFactors, inside, init, prompts };
     let embeddings: ResolvedSettings["embeddings"];
     for await (const event of textToImage(settings, tools)) {
       if (event.type === "tokens") embeddings = words.usedIn(event.texts);
@@ -199,8 +203,9 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     model: name,
     device: runtime.device,
     facts,
+    parts,
     resolve,
-    async *stream({ signal, preview = false, ...asked }) {
+    async *stream({ signal, preview = false, inside = false, ...asked }) {
       const settings = resolve(asked);
       const { image, mask, keepUnmasked = true } = asked;
       const { maskBlur = 0 } = settings;
@@ -215,14 +220,14 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
         checkPrompts({ ...settings, ...own }, settings.steps);
         if (of > 1) plainWords({ ...settings, ...own });
       }
-      if (of === 1) return yield* draw(settings, { preview, init, prompts, adapters, words, signal });
+      if (of === 1) return yield* draw(settings, { preview, inside, init, prompts, adapters, words, signal });
       const clip = await openClip(asked.clip, { runtime, onNote, env });
       try {
         // Candidates for one picture have one prompt.
         const candidates = prompts?.flatMap((own) => Array.from({ length: of }, () => own));
         const all = draw(
           { ...each, count: settings.count * of },
-          { preview, init, prompts: candidates, adapters, words, signal },
+          { preview, inside, init, prompts: candidates, adapters, words, signal },
         );
         yield* judged(all, settings, { clip, of, signal });
       } finally {

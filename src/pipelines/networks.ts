@@ -16,6 +16,7 @@ import type { Runtime } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import { readTokenizerConfig } from "../text/index.ts";
 import type { Checkpoint, ModelPart } from "../weights/index.ts";
+import type { UnetCall } from "./inside.ts";
 import { createNoisePredictor, type NoisePredictor, type UnetNetworks } from "./noise-predictor.ts";
 import {
   allFinite,
@@ -44,8 +45,8 @@ export interface Networks {
   precision(): Promise<Precision>;
   /** ids [B, T] → [B, T, D]; `skip` last layers are left out. */
   encodeText(ids: Tensor<"int64">, skip: number, signal?: AbortSignal): Promise<Tensor<"float32">>;
-  /** The U-Net for one run: dispose of it when that has ended. */
-  noisePredictor(cut?: UnetCut): NoisePredictor;
+  /** The U-Net for one run: dispose of it when that has ended. `watch` is told of every call. */
+  noisePredictor(cut?: UnetCut, watch?: (call: UnetCall) => void): NoisePredictor;
   /** Latents as the U-Net holds them [B, 4, H, W] → pixels [B, 3, 8H, 8W] in about −1…1. */
   decode(
     latents: Tensor<"float32">,
@@ -69,6 +70,8 @@ export interface UnetCut {
   readonly branch?: number;
   /** Which share of the largest level's places is merged (see `tokenMerging`). Default: none. */
   readonly merged?: number;
+  /** Whether its cross-attentions tell where they look (see `tapCrossAttentions`). Default false. */
+  readonly maps?: boolean;
 }
 
 /** An adapter (LoRA and the like) with the layers of these networks that it changes, and how strongly. */
@@ -128,15 +131,20 @@ export function createNetworks(
   /** Built once for the networks that are cut from it. */
   let lastParts: { readonly variant: string; readonly parts: UnetParts } | undefined;
   const unetFor =
-    (adapters: Adapters, { branch, merged }: UnetCut = {}): UnetNetworks =>
+    (adapters: Adapters, { branch, merged, maps }: UnetCut = {}): UnetNetworks =>
     (size) => {
-      const variant = [nameOf(size), branch !== undefined && `branch ${branch}`, merged && `${merged} merged`]
+      const variant = [
+        nameOf(size),
+        branch !== undefined && `branch ${branch}`,
+        merged && `${merged} merged`,
+        maps && "maps",
+      ]
         .filter(Boolean)
         .join(", ");
       const parts = (): UnetParts => {
         if (lastParts?.variant !== variant) {
           const config = unetConfig(unetPart.config, unetPart.configFile);
-          lastParts = { variant, parts: unetParts(config, { ...size, merged }, branch) };
+          lastParts = { variant, parts: unetParts(config, { ...size, merged, maps }, branch) };
         }
         return lastParts.parts;
       };
@@ -155,8 +163,8 @@ export function createNetworks(
       });
       return {
         parts,
-        // Words are the same at every size.
-        words: cut("U-Net's words", "words", ""),
+        // Words are the same at every size; maps need more of them.
+        words: cut("U-Net's words", "words", maps ? "maps" : ""),
         rest: cut("U-Net", "rest", variant),
         shallow: cut("U-Net's shallow part", "shallow", variant),
       };
@@ -199,7 +207,8 @@ export function createNetworks(
       const { last_hidden_state: hidden } = await run(network, { ...feeds, ...scalesOf(adapters, "text") }, signal);
       return finite(hidden, { name: "text encoder", part: textEncoder });
     },
-    noisePredictor: (cut) => createNoisePredictor(sessions, unetFor(adapters, cut), scalesOf(adapters, "unet")),
+    noisePredictor: (cut, watch) =>
+      createNoisePredictor(sessions, unetFor(adapters, cut), scalesOf(adapters, "unet"), watch),
     async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
         const { image } = await run(decoderFor(sizeOfLast(part)), { latents: part }, signal);
@@ -226,9 +235,9 @@ export function createNetworks(
       const deviation = logvar?.data.map((v) => Math.exp(v / 2));
       return { mean: found, deviation, factor };
     },
-    async prepare(size, { skip, tiled, branch, merged, signal }) {
+    async prepare(size, { skip, tiled, branch, merged, maps, signal }) {
       // The largest first: a load takes half as much again as what stays, and is cheapest beside little else.
-      const unet = unetFor(adapters, { branch, merged })(size);
+      const unet = unetFor(adapters, { branch, merged, maps })(size);
       await open(unet.rest, signal);
       await open(text(skip, adapters, vectors !== undefined), signal);
       await open(unet.words, signal);

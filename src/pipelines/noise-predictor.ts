@@ -1,7 +1,8 @@
 import { byteLength } from "../graph/index.ts";
 import type { UnetParts } from "../models/index.ts";
 import type { Feeds, KeptTensor } from "../runtime/index.ts";
-import { float32, joined, type Tensor } from "../tensor/index.ts";
+import { float32, joined, sizeOf as sizeOfShape, type Tensor } from "../tensor/index.ts";
+import type { AttentionMaps, UnetCall } from "./inside.ts";
 import type { Network, Sessions } from "./sessions.ts";
 
 /** What the U-Net is shown, and what it is told of it. */
@@ -55,11 +56,15 @@ interface Known {
 /** Bytes of keys and values that are kept where words change from step to step, beyond those that are told now. */
 const ROOM = 2 ** 27;
 
-/** @param scales of adapters, for both parts */
+/**
+ * @param scales of adapters, for both parts
+ * @param watch is told of every call
+ */
 export function createNoisePredictor(
   { open, run, runKeeping, finite }: Pick<Sessions, "open" | "run" | "runKeeping" | "finite">,
   networksFor: UnetNetworks,
   scales: Readonly<Record<string, Tensor>>,
+  watch?: (call: UnetCall) => void,
 ): NoisePredictor {
   /** What was told last comes first. */
   let known: readonly Known[] = [];
@@ -126,19 +131,43 @@ export function createNoisePredictor(
         ...told.keys,
         ...scales,
       };
-      const { out_sample: out } = reused
+      const { out_sample: out, ...maps } = reused
         ? await runShallow(reused, feeds, networks, signal)
         : await runWhole(told, feeds, round, networks, signal);
       const { data } = await finite(out, networks.rest);
       const size = data.length / told.words.length;
       const rows = words.map((embedding) => told.words.indexOf(embedding));
-      return rows.map((row) => data.subarray(row * size, (row + 1) * size));
+      const predictions = rows.map((row) => data.subarray(row * size, (row + 1) * size));
+      const saidOf = (row: number, i: number) => ({
+        words: words[i]!,
+        prediction: predictions[i]!,
+        attention: mapsOf(maps as Record<string, Tensor<"float32">>, row),
+      });
+      watch?.({ sample, timestep, said: rows.map(saidOf) });
+      return predictions;
     },
     dispose() {
       known.forEach(forget);
       known = [];
     },
   };
+}
+
+/** Those of one of a batch: [B, H, W, S] → [H, W, S]. */
+function mapsOf(maps: AttentionMaps, row: number): AttentionMaps {
+  const own = Object.entries(maps).map(
+    ([
+      path,
+      {
+        shape: [, ...shape],
+        data,
+      },
+    ]) => {
+      const size = sizeOfShape(shape);
+      return [path, float32(shape, data.subarray(row * size, (row + 1) * size))] as const;
+    },
+  );
+  return Object.fromEntries(own);
 }
 
 function sameWords(a: Known["words"], b: Known["words"]): boolean {

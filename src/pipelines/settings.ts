@@ -120,6 +120,11 @@ export interface GenerateSettings {
   tiling?: boolean;
   /** Attach a small picture of x0 to each step event. */
   preview?: boolean;
+  /**
+   * Attach to each step event what went on inside the U-Net: both predictions, and where its cross-attentions look. The
+   * picture stays the same; the U-Net is loaded anew for it.
+   */
+  inside?: boolean;
   signal?: AbortSignal;
 }
 

@@ -14,13 +14,14 @@ import { type Beginning, fromNoise, fromPicture, type InitPicture, layOver, step
 import { createEstimate } from "./estimate.ts";
 import type { GenerateEvent } from "./events.ts";
 import { guidedPrediction } from "./guided-prediction.ts";
+import { createInsideView, type InsideView } from "./inside-view.ts";
 import type { Networks, UnetCut } from "./networks.ts";
 import type { NoisePredictor } from "./noise-predictor.ts";
 import type { PicturePrompts } from "./picture-prompts.ts";
 import { type PreviewFactors, previewOf } from "./preview.ts";
 import { type ModelFacts, walkOf } from "./resolve.ts";
 import type { ResolvedSettings } from "./settings.ts";
-import { encodeWords } from "./words.ts";
+import { encodeWords, type Told } from "./words.ts";
 
 export interface DrawingTools extends ModelFacts {
   readonly networks: Networks;
@@ -28,6 +29,8 @@ export interface DrawingTools extends ModelFacts {
   readonly signal?: AbortSignal;
   /** Absent when no previews were asked for. */
   readonly previewFactors?: PreviewFactors;
+  /** Whether steps tell what went on inside the U-Net. */
+  readonly inside?: boolean;
   /** Absent when the picture starts from noise alone. */
   readonly init?: InitPicture;
   /** One for each picture, where they differ. */
@@ -42,9 +45,10 @@ export async function* textToImage(
   settings: ResolvedSettings,
   tools: DrawingTools,
 ): AsyncGenerator<GenerateEvent, void, void> {
-  const unet = tools.networks.noisePredictor(cutOf(settings));
+  const view = tools.inside ? createInsideView() : undefined;
+  const unet = tools.networks.noisePredictor(cutOf(settings, tools), view?.see);
   try {
-    yield* drawAll(settings, tools, unet);
+    yield* drawAll(settings, tools, unet, view);
   } finally {
     unet.dispose();
   }
@@ -54,6 +58,7 @@ async function* drawAll(
   settings: ResolvedSettings,
   tools: DrawingTools,
   unet: NoisePredictor,
+  view: InsideView | undefined,
 ): AsyncGenerator<GenerateEvent, void, void> {
   const { networks, checkpoint, scale, signal } = tools;
   const conditionDim = checkpoint.unet.config["time_cond_proj_dim"] as number | null | undefined;
@@ -92,9 +97,10 @@ async function* drawAll(
     };
 
     let call = 0;
+    let told: Told;
     const predict: Predict = (x, timestep, sigma) => {
       const step = walk.steps[Math.min(call, calls - 1)]!;
-      const told = words.at(step);
+      told = words.at(step);
       const guided = step >= first && step < end && !guidanceRests(call, sigma, settings.ngms);
       if (settings.deepCache && call % settings.deepCache === 0) round++;
       call++;
@@ -103,6 +109,7 @@ async function* drawAll(
     };
     let latents = initial;
     for await (const step of walk.run(predict, initial, draw)) {
+      const inside = view?.take(told!);
       signal?.throwIfAborted();
       estimate.done("call");
       beginning.hold(step);
@@ -119,6 +126,7 @@ async function* drawAll(
         prediction: float32(shape, step.prediction),
         x0,
         preview: tools.previewFactors && previewOf(x0, tools.previewFactors),
+        inside,
         secondsLeft: estimate.secondsLeft,
       };
     }
@@ -136,12 +144,15 @@ async function* drawAll(
 }
 
 /** Where the U-Net is cut, and what of it is merged, so that a picture of these settings can be drawn. */
-export function cutOf({
-  deepCache,
-  deepCacheBranch,
-  tokenMerging,
-}: Pick<ResolvedSettings, "deepCache" | "deepCacheBranch" | "tokenMerging">): UnetCut {
-  return { ...(deepCache && { branch: deepCacheBranch }), merged: tokenMerging };
+export function cutOf(
+  {
+    deepCache,
+    deepCacheBranch,
+    tokenMerging,
+  }: Pick<ResolvedSettings, "deepCache" | "deepCacheBranch" | "tokenMerging">,
+  { inside: maps }: Pick<DrawingTools, "inside"> = {},
+): UnetCut {
+  return { ...(deepCache && { branch: deepCacheBranch }), merged: tokenMerging, maps };
 }
 
 /** From the decoder's −1…1 to 0…1, in place. */

@@ -258,6 +258,7 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
     model: "inkdrop-256",
     device: "cpu",
     resolve,
+    parts: { tokenizer: fakeTokenizer },
     stream: (asked) => {
       ran.asked.push(asked);
       const settings = { ...resolve(asked), count: (asked.count ?? 1) * (asked.bestOf ?? 1) };
@@ -267,6 +268,15 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
     close: async () => void ran.closed++,
   };
 }
+
+/** Every token is a word, by its number; the fake prompt is 77 times the word "1". */
+const fakeTokenizer: Drawer["parts"]["tokenizer"] = {
+  ...{ bosId: 100, eosId: 101, padId: 101, vocabSize: 102, maxLength: 77 },
+  encode: () => [100, 1, 101],
+  row: () => ({ ids: Array<number>(77).fill(1), mask: Array<number>(77).fill(1), dropped: "" }),
+  decode: (ids) => ids.join(" "),
+  token: (id) => `${id}</w>`,
+};
 
 async function* fakeEvents(
   asked: GenerateSettings,
@@ -284,6 +294,10 @@ async function* fakeEvents(
   );
   const preview = asked.preview ? await pictureFromPixels(pixels) : undefined;
   const tokens = int64([1, 77], Array(77).fill(1));
+  const looks = float32(
+    [1, 2, 77],
+    Float32Array.from({ length: 154 }, (_, i) => (i < 77 ? 0 : 1 / 77)),
+  );
   const embedding = float32([1, 77, 2], new Float32Array(154));
   const text = { of: "cond", part: 0, weight: 1, until: steps, text: settings.prompt } as const;
   const weights = float32([1, 77], Array(77).fill(1));
@@ -324,6 +338,7 @@ async function* fakeEvents(
         prediction: latents,
         x0: latents,
         preview,
+        ...(asked.inside && { inside: { seen: latents, cond: latents, attention: { middle: looks } } }),
         secondsLeft,
       };
     }

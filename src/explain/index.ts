@@ -1,0 +1,11 @@
+export { type OpenModel, open as openModel } from "../pipelines/inkling.ts";
+export * from "./heat-map.ts";
+export * from "./ink-drop.ts";
+export * from "./look.ts";
+export * from "./next-tokens.ts";
+export * from "./overlay.ts";
+export * from "./plane.ts";
+export * from "./prompt-words.ts";
+export * from "./run.ts";
+export * from "./unet-drawing.ts";
+export * from "./word-space.ts";
