@@ -7,7 +7,10 @@ export interface PromptWord {
   readonly tokens: readonly number[];
 }
 
-type Tokens = Pick<ClipTokenizer, "bosId" | "eosId" | "token" | "decode">;
+type Tokens = Pick<ClipTokenizer, "bosId" | "eosId" | "vocabSize" | "token" | "decode">;
+
+/** What a word is called whose vectors were learnt beyond the vocabulary: its ids tell no name. */
+export const LEARNT = "‹learnt›";
 
 /** The words in rows of ids [rows, T] as the tokenizer cuts them; start, end and padding are none. */
 export function promptWords({ shape, data }: Tensor<"int64">, tokenizer: Tokens): PromptWord[] {
@@ -20,7 +23,10 @@ export function promptWords({ shape, data }: Tensor<"int64">, tokenizer: Tokens)
       if (id === tokenizer.bosId) continue;
       if (id === tokenizer.eosId) break;
       begun.push(place);
-      if (!tokenizer.token(id).endsWith("</w>")) continue;
+      // A learnt word has ids behind each other, one a vector.
+      const isLearnt = id >= tokenizer.vocabSize;
+      const ends = isLearnt ? Number(data[place + 1]) !== id + 1 : tokenizer.token(id).endsWith("</w>");
+      if (!ends) continue;
       words.push(wordOf(begun, data, tokenizer));
       begun = [];
     }
@@ -29,8 +35,9 @@ export function promptWords({ shape, data }: Tensor<"int64">, tokenizer: Tokens)
   return words;
 }
 
-function wordOf(tokens: readonly number[], ids: BigInt64Array, { decode }: Tokens): PromptWord {
-  return { text: decode(tokens.map((place) => Number(ids[place]))), tokens };
+function wordOf(tokens: readonly number[], data: BigInt64Array, { decode, vocabSize }: Tokens): PromptWord {
+  const ids = tokens.map((place) => Number(data[place]));
+  return { text: ids.some((id) => id >= vocabSize) ? LEARNT : decode(ids), tokens };
 }
 
 /**

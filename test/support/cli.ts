@@ -276,6 +276,7 @@ const fakeTokenizer: Drawer["parts"]["tokenizer"] = {
   row: () => ({ ids: Array<number>(77).fill(1), mask: Array<number>(77).fill(1), dropped: "" }),
   decode: (ids) => ids.join(" "),
   token: (id) => `${id}</w>`,
+  span: () => 1,
 };
 
 async function* fakeEvents(

@@ -6,6 +6,7 @@ import {
   findWords,
   groupPlane,
   heatMap,
+  LEARNT,
   latentsOf,
   layerGroups,
   likeness,
@@ -137,6 +138,17 @@ describe("the words of a prompt", () => {
     expect(promptWords(int64([2, 77], rows), tokenizer)).toMatchObject([
       { text: "red", tokens: expect.arrayContaining([1]) },
       { text: "blue", tokens: expect.arrayContaining([78]) },
+    ]);
+  });
+
+  it("may be learnt ones beyond the vocabulary, of several vectors", () => {
+    const { tokenizer } = inkling.parts;
+    const { bosId, eosId, vocabSize } = tokenizer;
+    const ids = [bosId, vocabSize, vocabSize + 1, vocabSize + 5, ...tokenizer.encode("!").slice(1, -1), eosId];
+    expect(promptWords(int64([1, ids.length], ids), tokenizer)).toEqual([
+      { text: LEARNT, tokens: [1, 2] },
+      { text: LEARNT, tokens: [3] },
+      { text: "!", tokens: [4] },
     ]);
   });
 });
