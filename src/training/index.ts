@@ -2,6 +2,7 @@ export { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor } fro
 export { type CaptionerLessonOptions, type CaptionerParts, captionerLesson } from "./captioner-lesson.ts";
 export { type Checkpoint, listCheckpoints, type Progress, readCheckpoint } from "./checkpoint.ts";
 export { type ClipLessonOptions, type ClipModel, type ClipParts, clipLesson, clipModel } from "./clip-lesson.ts";
+export { groupOver, type Post } from "./collectives.ts";
 export {
   type CacheOptions,
   cached,
@@ -48,6 +49,7 @@ export * from "./events.ts";
 export { lockFolder } from "./folder-lock.ts";
 export { type Gpt2LessonOptions, type Gpt2Model, type Gpt2Parts, gpt2Lesson, gpt2Model } from "./gpt2-lesson.ts";
 export { gradientGraph } from "./gradients.ts";
+export { alone, type Group } from "./group.ts";
 export {
   clipTextWeights,
   clipWeights,
@@ -85,7 +87,10 @@ export { diffusionRecipe } from "./recipes/diffusion.ts";
 export { gpt2Recipe } from "./recipes/gpt2.ts";
 export { vaeRecipe } from "./recipes/vae.ts";
 export { reconstructed } from "./reconstruction.ts";
+export { openRedisPost, type RedisPost, type RedisPostOptions } from "./redis-post.ts";
+export { type RedisServer, startRedisServer } from "./redis-server.ts";
 export type { TrainSettings } from "./settings.ts";
+export type { Draws } from "./share.ts";
 export {
   type Batch,
   createTrainer,

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Picture } from "../image/index.ts";
 import type { Runtime } from "../runtime/index.ts";
-import { type CpuGenerator, float32, sizeOf, type Tensor } from "../tensor/index.ts";
+import { float32, sizeOf, type Tensor } from "../tensor/index.ts";
 import { remembered, type TensorCache } from "./data/cache.ts";
 import type { DiffusionModel } from "./diffusion-model.ts";
 import { openFrozen } from "./frozen.ts";
 import { planes } from "./planes.ts";
+import type { Draws } from "./share.ts";
 
 /** Pictures as the U-Net sees them. */
 export interface Latents {
@@ -13,7 +14,7 @@ export interface Latents {
   readonly height: number;
   readonly width: number;
   /** [B, C, H, W]; where the VAE gives a distribution, drawn from that with `random`. */
-  of(pictures: readonly Picture[], random: CpuGenerator): Promise<Tensor<"float32">>;
+  of(pictures: readonly Picture[], random: Draws): Promise<Tensor<"float32">>;
   close(): Promise<void>;
 }
 

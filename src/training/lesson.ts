@@ -1,6 +1,6 @@
 import type { Graph } from "../graph/index.ts";
-import type { CpuGenerator } from "../tensor/index.ts";
 import type { Example } from "./data/dataset.ts";
+import type { Draws } from "./share.ts";
 import type { Batch, Frozen } from "./trainer.ts";
 
 /** Something that can be learnt: what the loop (`train`) knows of a model. Things are what it learns from, pictures mostly. */
@@ -12,7 +12,7 @@ export interface Lesson<Thing extends object = Example> {
   /** What one that learns starts from. */
   initial(name: string): Float32Array;
   /** The inputs of the loss for these examples, after `step` steps. Everything random in them comes from `random`. */
-  batch(examples: readonly Thing[], random: CpuGenerator, step: number): Promise<Batch>;
+  batch(examples: readonly Thing[], random: Draws, step: number): Promise<Batch>;
   /** Whether a batch learns from how its examples differ, so that several of them are not what one larger one is. Default false. */
   readonly contrasts?: boolean;
   /** Writes the model as others load it: a folder that may be there already, of an earlier state. */

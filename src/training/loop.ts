@@ -4,6 +4,7 @@ import { shapesOf } from "./beginning.ts";
 import type { Places, Skipped } from "./data/dataset.ts";
 import type { TrainEvent } from "./events.ts";
 import { whereItFits } from "./fitting-batch.ts";
+import { alone } from "./group.ts";
 import { learningRateAt } from "./learning-rate.ts";
 import type { Lesson } from "./lesson.ts";
 import { openRun, type Run } from "./run.ts";
@@ -16,7 +17,8 @@ const RECOVERIES = 3;
 /**
  * Teaches a lesson: batch after batch of the data, a step of AdamW after each, checkpoints now and then, and in the end the
  * model (the moving average of its weights) in `folder`. Whatever is random follows from the seed, and a run that goes on
- * from a checkpoint takes the very steps that it would have taken: bit for bit on the cpu with as many threads.
+ * from a checkpoint takes the very steps that it would have taken: bit for bit on the cpu with as many threads. Where several
+ * processes learn together each of them runs this, and the first one alone writes.
  *
  * @throws InputError where memory does not suffice, saying which batch fits; where loss or weights are not finite for the
  *   fourth time; where nothing in the data can be used; where the checkpoint belongs to another model
@@ -27,7 +29,7 @@ export async function* train<Thing extends object>(
   runtime: Runtime,
   settings: TrainSettings,
 ): AsyncGenerator<TrainEvent, void, void> {
-  const { steps, batch, accumulate = 1, signal, folder, samples } = settings;
+  const { steps, batch, accumulate = 1, signal, folder, samples, group = alone } = settings;
   const loss = lesson.loss(batch);
   const { initial, frozen = () => undefined } = lesson;
   const shapes = new Map([...shapesOf(loss)].filter(([name]) => !frozen(name)));
@@ -55,7 +57,13 @@ export async function* train<Thing extends object>(
     if (begun >= steps) throw new InputError(`${good} has taken ${begun} steps already: ask for more than those.`);
     yield { type: "start", step: begun, steps, parameters: [...shapes.values()].reduce((n, s) => n + sizeOf(s), 0) };
 
-    while (run.trainer.steps < steps && !signal?.aborted) {
+    let stopped = false;
+    // Whoever stops does so after the same step as all others.
+    const goesOn = async (): Promise<boolean> => {
+      stopped = await group.first(() => signal?.aborted ?? false);
+      return !stopped;
+    };
+    while (run.trainer.steps < steps && (await goesOn())) {
       const batches: Batch[] = [];
       const { steps: before } = run.trainer;
       for (let i = 0; i < accumulate; i++) batches.push(await lesson.batch(await run.take(batch), run.random, before));
@@ -75,27 +83,30 @@ export async function* train<Thing extends object>(
         continue;
       }
       const seconds = pace.tick();
-      const [imagesPerSecond, secondsLeft] = [(batch * accumulate) / seconds, (steps - step) * seconds];
+      const [imagesPerSecond, secondsLeft] = [(batch * accumulate * group.size) / seconds, (steps - step) * seconds];
       const epoch = run.position / data.length;
       yield { type: "step", step, steps, loss, norm, learningRate, imagesPerSecond, secondsLeft, epoch };
       if (saved) {
         good = saved;
         yield { type: "checkpoint", step, folder: saved };
       }
-      if (samples && step % samples.every === 0 && !signal?.aborted) {
-        await lesson.write(folder, await run.trainer.read("ema"));
-        yield { type: "sample", step, paths: await samples.draw(step, folder) };
+      if (samples && step % samples.every === 0 && (await goesOn())) {
+        const paths = await group.first(async () => {
+          await lesson.write(folder, await run.trainer.read("ema"));
+          return samples.draw(step, folder);
+        });
+        yield { type: "sample", step, paths };
         pace.rest();
       }
     }
 
     const step = run.trainer.steps;
-    if (signal?.aborted && step > begun && step % settings.saveEvery !== 0 && step !== steps) {
+    if (stopped && step > begun && step % settings.saveEvery !== 0 && step !== steps) {
       const saved = await run.save();
       if (!saved) return;
       yield { type: "checkpoint", step, folder: saved };
     }
-    await lesson.write(folder, await run.trainer.read("ema"));
+    await group.first(async () => lesson.write(folder, await run.trainer.read("ema")));
     yield { type: "saved", step, folder };
   } finally {
     await run.close();

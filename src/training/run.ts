@@ -4,18 +4,22 @@ import { CpuGenerator, seedSequence } from "../tensor/index.ts";
 import { type Progress, readCheckpoint, readStates, saveCheckpoint } from "./checkpoint.ts";
 import type { Places, Skipped } from "./data/dataset.ts";
 import { walk } from "./data/walk.ts";
+import { alone } from "./group.ts";
 import type { ParameterShapes } from "./initial-weights.ts";
+import { checkSameWeights } from "./same-weights.ts";
 import type { TrainSettings } from "./settings.ts";
+import { type Draws, sharedDraws, shareOf } from "./share.ts";
 import { createTrainer, type Frozen, type Trainer } from "./trainer.ts";
 
 /** A trainer, and where it stands in the data and among random numbers. */
 export interface Run<Thing extends object> extends Pick<Progress, "rateFactor" | "recoveries"> {
   readonly trainer: Trainer;
-  readonly random: CpuGenerator;
+  /** For the examples that this process takes. */
+  readonly random: Draws;
   /** Places of the data that were passed. */
   readonly position: number;
-  /** The next examples. */
-  take(count: number): Promise<Thing[]>;
+  /** The next examples: of as many for each process those of this one. */
+  take(count: number): Promise<readonly Thing[]>;
   /** Saves a checkpoint and returns its path; undefined where a weight is not finite, which is no state to go back to. */
   save(): Promise<string | undefined>;
   close(): Promise<void>;
@@ -41,7 +45,7 @@ export async function openRun<Thing extends object>(
   options: RunOptions,
 ): Promise<Run<Thing>> {
   const { loss, shapes, initial, frozen, settings, from, changes, onSkip } = options;
-  const { seed, folder, keep, optimizer } = settings;
+  const { seed, folder, keep, optimizer, group = alone } = settings;
   const known = from === undefined ? undefined : await readCheckpoint(from);
   const values = known && (await readStates(known.folder, shapes));
   const start = known && values && { steps: known.progress.step, values };
@@ -51,11 +55,12 @@ export async function openRun<Thing extends object>(
   if (known) random.state = known.progress.random;
   let position = known?.progress.position ?? 0;
   const stops = walk(data, { seed, position, onSkip });
-  const trainer = await createTrainer(loss, initial, runtime, { ...optimizer, start, frozen });
+  const trainer = await createTrainer(loss, initial, runtime, { ...optimizer, start, frozen, group });
+  await checkSameWeights(trainer, group);
 
   return {
     trainer,
-    random,
+    random: sharedDraws(random, group),
     rateFactor,
     recoveries,
     get position() {
@@ -63,16 +68,19 @@ export async function openRun<Thing extends object>(
     },
     async take(count) {
       const examples: Thing[] = [];
-      while (examples.length < count) {
+      while (examples.length < count * group.size) {
         const { value } = await stops.next();
         examples.push(value.example);
         position = value.position;
       }
-      return examples;
+      return shareOf(examples, group);
     },
     async save() {
       const progress = { step: trainer.steps, position, random: random.state, rateFactor, recoveries };
-      return saveCheckpoint(folder, trainer, { shapes, progress, settings: settings.record ?? {}, keep });
+      await checkSameWeights(trainer, group);
+      return group.first(() =>
+        saveCheckpoint(folder, trainer, { shapes, progress, settings: settings.record ?? {}, keep }),
+      );
     },
     close: () => trainer.close(),
   };

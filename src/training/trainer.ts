@@ -3,6 +3,7 @@ import type { KeptTensor, Runtime, Session } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor, STATES } from "./adamw.ts";
 import { gradientGraph } from "./gradients.ts";
+import { alone, type Group } from "./group.ts";
 import { type Packing, pack, packingOf, unpack } from "./packing.ts";
 
 /** What an optimizer remembers of each weight, the weight itself first. */
@@ -22,6 +23,8 @@ export interface TrainerOptions extends Partial<AdamWOptions> {
   readonly start?: TrainerStart;
   /** Where a parameter is stored that does not learn; undefined for one that does. Default: all learn. */
   readonly frozen?: Frozen;
+  /** Takes each step on the batches of all of them. Default: this process alone. */
+  readonly group?: Group;
 }
 
 export type Frozen = (name: string) => Weight | undefined;
@@ -58,7 +61,7 @@ export async function createTrainer(
   loss: Graph,
   initial: (name: string) => Float32Array,
   runtime: Runtime,
-  { maxNorm = 1, start, frozen = () => undefined, ...adam }: TrainerOptions = {},
+  { maxNorm = 1, start, frozen = () => undefined, group = alone, ...adam }: TrainerOptions = {},
 ): Promise<Trainer> {
   const options = { ...adamWDefaults, ...adam };
   const packing = packingOf({ parameters: new Map([...loss.parameters].filter(([name]) => !frozen(name))) });
@@ -106,10 +109,24 @@ export async function createTrainer(
       const { outputs, kept } = await adder.runKeeping({ a: part, b: b.parts[k]! });
       parts.push(kept["sum"]!);
       square += numberOf(outputs, "square_norm");
-      part.dispose();
-      b.parts[k]!.dispose();
+      release(part);
+      release(b.parts[k]!);
     }
     return { loss: a.loss + b.loss, square, parts };
+  }
+
+  /** The sum over all processes. */
+  async function addUpAll({ loss, parts }: Gradients): Promise<Gradients> {
+    const sums: Tensor[] = [];
+    for (const part of parts) {
+      const { y } = await reader.run({ x: part });
+      release(part);
+      await group.sum(y!.data as Float32Array);
+      sums.push(y!);
+    }
+    const losses = Float32Array.of(loss);
+    await group.sum(losses);
+    return { loss: losses[0]!, square: squareOf(sums), parts: sums };
   }
 
   return {
@@ -120,8 +137,9 @@ export async function createTrainer(
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch];
       let total = await differentiate(batches[0]!);
       for (const next of batches.slice(1)) total = await addUp(total, await differentiate(next));
+      if (group.size > 1) total = await addUpAll(total);
       // The loss is a mean over a batch: that over all of them is the mean of theirs.
-      const share = 1 / batches.length;
+      const share = 1 / (batches.length * group.size);
       const [lost, norm] = [total.loss * share, Math.sqrt(total.square) * share];
       const taken = Number.isFinite(lost) && Number.isFinite(norm);
       if (taken) {
@@ -133,10 +151,10 @@ export async function createTrainer(
             release(before[state]);
             before[state] = after.kept[`next.${state}`]!;
           }
-          total.parts[k]!.dispose();
+          release(total.parts[k]!);
         }
         steps++;
-      } else for (const part of total.parts) part.dispose();
+      } else for (const part of total.parts) release(part);
       return { loss: lost, norm, taken };
     },
     async read(state) {
@@ -186,7 +204,13 @@ function beginning(
 interface Gradients {
   readonly loss: number;
   readonly square: number;
-  readonly parts: readonly KeptTensor[];
+  readonly parts: readonly Held[];
+}
+
+function squareOf(parts: readonly Tensor[]): number {
+  let sum = 0;
+  for (const { data } of parts) for (const value of data as Float32Array) sum += value * value;
+  return sum;
 }
 
 function numberOf(outputs: Readonly<Record<string, Tensor>>, name: string): number {

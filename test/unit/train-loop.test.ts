@@ -2,12 +2,12 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { add, Graph, matmul, mul, reduceMean, sub } from "../../src/graph/index.ts";
 import type { Runtime, Session } from "../../src/runtime/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { float32, type Tensor } from "../../src/tensor/index.ts";
-import { type Dataset, type Lesson, type TrainEvent, type TrainSettings, train } from "../../src/training/index.ts";
+import { type TrainEvent, type TrainSettings, train } from "../../src/training/index.ts";
 import { readTensors } from "../support/fixtures.ts";
+import { line, pixels } from "../support/line-lesson.ts";
 
 let runtime: Runtime;
 let folder = "";
@@ -19,44 +19,6 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "inkling-train-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
-
-const LENGTH = 10;
-
-/** Ten pixels, the last of which cannot be read. */
-const data: Dataset = {
-  name: "ten pixels",
-  length: LENGTH,
-  async at(index, { chance } = {}) {
-    if (index === LENGTH - 1) return { key: "broken.png", skipped: "broken.png is no picture." };
-    const shade = 20 * index + Math.floor(10 * (chance?.() ?? 0));
-    return { key: `${index}`, caption: "", picture: { width: 1, height: 1, data: Uint8Array.of(shade, 1, 2) } };
-  },
-  identify: async (index) => `${index}`,
-};
-
-/** y = a · x + b + noise, learnt from pixels x. */
-const lesson: Lesson & { readonly written: string[] } = {
-  written: [],
-  loss(batch) {
-    const g = new Graph("line");
-    const [x, y] = ["x", "y"].map((name) => g.input(name, "float32", [batch, 1]));
-    const error = sub(add(matmul(x!, g.parameter("a", [1, 1])), g.parameter("b", [1])), y!);
-    g.output("loss", reduceMean(mul(error, error), [0, 1], { keep: false }));
-    return g;
-  },
-  initial: (name) => Float32Array.of(name === "a" ? 0.5 : 0),
-  async batch(examples, random) {
-    const x = examples.map(({ picture }) => picture.data[0]! / 255);
-    const noise = random.randn([x.length]);
-    const y = x.map((value, i) => 2 * value - 1 + 0.1 * noise[i]!);
-    return { x: float32([x.length, 1], x), y: float32([x.length, 1], y) };
-  },
-  async write(target, weights) {
-    await writeFile(join(target, "model.json"), JSON.stringify([...weights].map(([name, [value]]) => [name, value])));
-    lesson.written.push(target);
-  },
-  async close() {},
-};
 
 const settings = (more: Partial<TrainSettings> = {}): TrainSettings => ({
   steps: 6,
@@ -75,7 +37,7 @@ const settings = (more: Partial<TrainSettings> = {}): TrainSettings => ({
 
 async function learn(more: Partial<TrainSettings> = {}, on: Runtime = runtime): Promise<TrainEvent[]> {
   const events: TrainEvent[] = [];
-  for await (const event of train(lesson, data, on, settings(more))) events.push(event);
+  for await (const event of train(line, pixels, on, settings(more))) events.push(event);
   return events;
 }
 
@@ -203,7 +165,7 @@ describe("a loss that is not finite", () => {
   it("ends the run after three times, with its last checkpoint intact", async () => {
     const always = changed((run, loss) => (run >= 6 ? Number.POSITIVE_INFINITY : loss));
     const events: TrainEvent[] = [];
-    const all = train(lesson, data, always, settings({ saveEvery: 2 }));
+    const all = train(line, pixels, always, settings({ saveEvery: 2 }));
     await expect(
       (async () => {
         for await (const event of all) events.push(event);
