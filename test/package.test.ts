@@ -31,8 +31,8 @@ describe("the packed files", () => {
     expect(others.sort()).toEqual(["LICENSE", "NOTICE", "README.md", "package.json"]);
     const built = files.filter((path) => path.startsWith("dist/"));
     for (const path of built) {
-      if (path.startsWith("dist/studio/")) {
-        expect(path).toMatch(/^dist\/studio\/(index\.html|drop\.svg|assets\/[\w.-]+\.(js|css))$/);
+      if (/^dist\/(studio|watch)\//.test(path)) {
+        expect(path).toMatch(/^dist\/(studio|watch)\/(index\.html|drop\.svg|assets\/[\w.-]+\.(js|css))$/);
         continue;
       }
       expect(path).toMatch(/\.(js|d\.ts)$/);
@@ -50,6 +50,7 @@ describe("the packed files", () => {
     }
     expect(files).toContain("dist/runtime/host.js");
     expect(files).toContain("dist/studio/index.html");
+    expect(files).toContain("dist/watch/index.html");
     expect(files).toContain("assets/clip/merges.txt");
     const model = "models/inkdrop-256";
     for (const part of ["model_index.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json"]) {

@@ -61,6 +61,11 @@ export function addRunOptions(command: Command): Command {
     .optionsGroup(OUTPUT)
     .option("--save-every <n>", "steps between checkpoints (default: 500)", integer("It is", ...limits.every))
     .option("--keep <n>", "checkpoints that stay (default: 2)", integer("It is", ...limits.keep))
+    .option(
+      "--watch [port]",
+      "show curves and samples at a page on this machine (default: at a port that is free)",
+      integer("Ports are", ...limits.port),
+    )
     .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
     .option("-q, --quiet", "say nothing but the path of the model");
 }

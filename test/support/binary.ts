@@ -74,6 +74,8 @@ export interface Running {
   readonly finished: Promise<Finished>;
   /** Resolves when stdout or stderr holds `text`; throws where the command ends without it. */
   until(text: string): Promise<void>;
+  /** As `until`, for a pattern: what its first group holds. */
+  find(pattern: RegExp): Promise<string>;
   /** What Ctrl-C in a terminal does: the signal reaches every process of the group. */
   interrupt(): void;
 }
@@ -109,16 +111,21 @@ export function start(args: readonly string[], { cwd, within = [], env }: RunOpt
       resolve({ code, signal, bytes, stdout: bytes.toString(), stderr, said });
     });
   });
+  const find = async <T>(what: string, look: () => T | undefined): Promise<T> => {
+    for (;;) {
+      // What it said last counts, though it has ended meanwhile.
+      const [over, found] = [ended, look()];
+      if (found !== undefined) return found;
+      if (over) throw new Error(`inkling ended without "${what}". It said:\n${seen}`);
+      await sleep(5);
+    }
+  };
   return {
     child,
     finished,
     interrupt: () => process.kill(-child.pid!, "SIGINT"),
-    async until(text) {
-      while (!seen.includes(text)) {
-        if (ended) throw new Error(`inkling ended without "${text}". It said:\n${seen}`);
-        await sleep(5);
-      }
-    },
+    until: async (text) => void (await find(text, () => seen.includes(text) || undefined)),
+    find: (pattern) => find(`${pattern}`, () => pattern.exec(seen)?.[1]),
   };
 }
 

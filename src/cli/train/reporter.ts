@@ -2,6 +2,7 @@ import type { EventFile, TrainEvent, TrainStepEvent } from "../../training/index
 import { type Cli, write } from "../cli.ts";
 import { createCounter } from "../counter.ts";
 import { jsonLine } from "../json.ts";
+import { scalarsOf } from "./curves.ts";
 
 export interface TrainReporter {
   event(event: TrainEvent): Promise<void>;
@@ -38,7 +39,7 @@ export function trainReporter(
           return note(`${event.parameters} numbers learn in ${event.steps} steps${from}`);
         }
         case "step":
-          await log.scalars(event.step, curvesOf(event));
+          await log.scalars(event.step, scalarsOf(event));
           return counter.update(event.step, event.steps, event.secondsLeft, stateOf(event, things));
         case "skipped":
           // Once, not in every epoch.
@@ -65,14 +66,4 @@ export function trainReporter(
 
 function stateOf({ loss, imagesPerSecond }: TrainStepEvent, things: string): string {
   return `loss ${loss.toPrecision(4)}, ${imagesPerSecond.toPrecision(3)} ${things}/s`;
-}
-
-function curvesOf({ loss, norm, learningRate, imagesPerSecond, epoch }: TrainStepEvent): Record<string, number> {
-  return {
-    "train/loss": loss,
-    "train/norm": norm,
-    "train/learning_rate": learningRate,
-    "train/images_per_second": imagesPerSecond,
-    "train/epoch": epoch,
-  };
 }

@@ -19,8 +19,11 @@ import { machineOf } from "../machine.ts";
 import type { MachineFlags } from "../options.ts";
 import { type RecipeFlags, type Wanted, wantedRecipe } from "./recipe.ts";
 import { trainReporter } from "./reporter.ts";
+import type { Watch, WatchOptions } from "./watch.ts";
 
 export interface TrainOptions extends RecipeFlags, Pick<MachineFlags, "device" | "threads"> {
+  /** The port of a page that shows how it goes; true: one that is free. */
+  readonly watch?: number | true;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -109,8 +112,11 @@ async function run<Kind extends RecipeKind, Thing extends object>(
   const unlock = await lockFolder(folder);
   const log = await createEventFile(join(folder, "logs"));
   const reporter = trainReporter(cli, log, { ...options, things });
+  let watch: Watch | undefined;
   try {
     reporter.note(intro);
+    watch = await watched(options, { folder, things });
+    if (watch) reporter.note(`watch it at ${watch.address}`);
     const { every, open } = samples ?? {};
     const settings = settingsOf(recipe, folder);
     const draw = every === undefined ? undefined : await open!({ runtime, machine, log });
@@ -122,12 +128,20 @@ async function run<Kind extends RecipeKind, Thing extends object>(
       signal: cli.signal,
     })) {
       await reporter.event(event);
+      watch?.event(event);
     }
   } finally {
     reporter.end();
+    await watch?.close();
     await log.close();
     unlock();
   }
+}
+
+async function watched({ watch }: TrainOptions, what: Omit<WatchOptions, "port">): Promise<Watch | undefined> {
+  if (watch === undefined) return undefined;
+  const { openWatch } = await import("./watch.ts");
+  return openWatch({ ...what, port: watch === true ? 0 : watch });
 }
 
 /** Ctrl-C stops the samples; what was learnt is saved all the same. */
