@@ -12,7 +12,6 @@
  * 2 % of the time is run again, at most --repeats times. --json keeps every run as a line. docs/speed.md says what the
  * columns mean; npm run bench:setup makes the peers. Linux.
  */
-import { spawn } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -27,9 +26,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { describeMachine, timed, watch } from "./machine.mjs";
+import { describeMachine, timed } from "./machine.mjs";
 import { inkling, peers } from "./peers/engines.mjs";
 import { cellsOf, columns, isQuiet, markdown, QUIET, rowOf } from "./rows.mjs";
+import { runWatched } from "./run.mjs";
 import { folderOf, Missing, main, peersOf, readWork, whole } from "./work.mjs";
 
 async function bench() {
@@ -114,7 +114,7 @@ async function measure(name, engine, work) {
   const argv = engine.command(work).map(String);
   const { result, seconds, ...share } = await timed(
     [process.pid],
-    () => run(argv, work.threads),
+    () => runWatched(argv, work.threads),
     ({ computed }) => computed,
   );
   const { code, output, errors, resident, anonymous } = result;
@@ -149,28 +149,6 @@ function warmUp(path) {
   const bytes = Buffer.alloc(1 << 23);
   while (readSync(file, bytes) > 0);
   closeSync(file);
-}
-
-function run([program, ...rest], threads) {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, OMP_NUM_THREADS: `${threads}`, MKL_NUM_THREADS: `${threads}` };
-    const child = spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
-    const watched = watch(child.pid);
-    const end = () => child.kill();
-    process.once("exit", end);
-    let [output, errors] = ["", ""];
-    child.stdout.on("data", (chunk) => {
-      output += chunk;
-    });
-    child.stderr.on("data", (chunk) => {
-      errors = (errors + chunk).slice(-1e5);
-    });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      process.off("exit", end);
-      resolve({ code: code ?? signal, output, errors, ...watched.end() });
-    });
-  });
 }
 
 if (process.argv.includes("--profile")) await import("./profile.mjs");

@@ -1,6 +1,18 @@
-import { add, type Graph, showShape, type Value } from "../graph/index.ts";
+import { add, type Graph, type Node, showShape, type Value } from "../graph/index.ts";
 import { float32 } from "../tensor/index.ts";
+import { recomputed } from "./recompute.ts";
 import { rules } from "./rules/index.ts";
+
+export interface BackwardOptions {
+  /** The gradient of what is computed from the result, of its shape. Default: 1. */
+  readonly upstream?: Value;
+  /**
+   * The block that a node belongs to, by a name. What the nodes of a block computed is not kept for its gradients but
+   * computed again from what the block was given (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
+   * Default: everything is kept.
+   */
+  readonly blockOf?: (node: Node) => string | undefined;
+}
 
 /**
  * Reverse-mode differentiation (Linnainmaa 1970; Griewank & Walther 2008, ch. 3): appends to `graph` the nodes that
@@ -9,14 +21,13 @@ import { rules } from "./rules/index.ts";
  * under "gradient".
  *
  * @param result a scalar ([] or [1]), or anything where `upstream` is given
- * @param upstream the gradient of what is computed from `result`, of its shape. Default: 1
  * @throws Error naming the operation that has no rule
  */
 export function backward(
   graph: Graph,
   result: Value,
   wanted: Iterable<Value>,
-  upstream?: Value,
+  { upstream, blockOf = () => undefined }: BackwardOptions = {},
 ): ReadonlyMap<Value, Value> {
   if (!upstream && result.shape.some((dim) => dim !== 1)) {
     throw new Error(
@@ -31,16 +42,20 @@ export function backward(
     for (const output of node.outputs) influenced.add(output);
     return true;
   });
+  const again = recomputed(graph, blockOf);
   const gradients = new Map<Value, Value>([
     [result, upstream ?? graph.constant(float32(result.shape as number[], [1]))],
   ]);
   for (const node of path.reverse()) {
     const above = node.outputs.map((output) => gradients.get(output));
-    if (above.every((g) => g === undefined)) continue;
+    const first = above.find((g) => g !== undefined);
+    if (!first) continue;
     const rule = rules[node.op];
     if (!rule) throw new Error(`The operation ${node.op} ("${node.name}") has no gradient rule.`);
     const needed = node.inputs.map((x) => x !== undefined && influenced.has(x));
-    const below = graph.scope(node.scope ? `${node.scope}.gradient` : "gradient", () => [...rule(node, above, needed)]);
+    const below = graph.scope(node.scope ? `${node.scope}.gradient` : "gradient", () => [
+      ...rule(again(node, first), above, needed),
+    ]);
     for (const [i, x] of node.inputs.entries()) {
       const gradient = below[i];
       if (!x || !gradient || !needed[i]) continue;

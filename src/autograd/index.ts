@@ -1,3 +1,3 @@
-export { backward } from "./backward.ts";
+export { type BackwardOptions, backward } from "./backward.ts";
 export type { GradientRule } from "./rule.ts";
 export { rules } from "./rules/index.ts";

@@ -27,6 +27,7 @@ export function addLearningOptions(command: Command): Command {
   return command
     .option("-b, --batch <n>", "examples that are computed at once (default: 4)", integer("It is", ...limits.batch))
     .option("--accumulate <n>", "batches that make a step (default: 1)", integer("It is", ...limits.accumulate))
+    .option("--gradient-checkpointing", "compute blocks twice rather than keep what they gave: slower, in less memory")
     .option("--lr <rate>", "the highest learning rate (default: 0.0001)", number(...limits.learningRate))
     .addOption(
       new Option("--schedule <name>", "how the rate goes on after the warm-up (default: constant)").choices(

@@ -9,7 +9,8 @@ export { type AloneOptions, convolutionAlone, INPUT } from "./lowerings/alone.ts
 export { type AttentionKind, attentionKinds, nameOfKind } from "./lowerings/attention-kind.ts";
 export { channelsLast } from "./lowerings/channels-last.ts";
 export * from "./lowerings/convolutions.ts";
-export { type LoweringOptions, lowerFor, lowerings } from "./lowerings/index.ts";
+export { type LoweringOptions, lowerFor, lowerForLearning, lowerings } from "./lowerings/index.ts";
+export type { LearningOptions } from "./lowerings/learning.ts";
 export * from "./lowerings/plan.ts";
 export * from "./onnx.ts";
 export * from "./ops/index.ts";

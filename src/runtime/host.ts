@@ -17,14 +17,15 @@ let nextKept = 0;
 
 type Run = Extract<Request, { type: "run" }>;
 
-async function run({ session, feeds }: Run): Promise<Answer> {
+async function run({ session, feeds, into }: Run): Promise<Answer> {
   const given: Feeds = Object.fromEntries(
     Object.entries(feeds).map(([name, feed]) => [name, "kept" in feed ? keptTensors.get(feed.kept)! : feed]),
   );
-  const { outputs, kept } = await sessions.get(session)!.runKeeping(given);
+  const places = Object.fromEntries(Object.entries(into).map(([name, number]) => [name, keptTensors.get(number)!]));
+  const { outputs, kept } = await sessions.get(session)!.runKeeping(given, { into: places });
   const references: Record<string, KeptReference> = {};
   for (const [name, tensor] of Object.entries(kept)) {
-    const number = nextKept++;
+    const number = tensor === places[name] ? into[name]! : nextKept++;
     keptTensors.set(number, tensor);
     const { dtype, shape, location } = tensor;
     references[name] = { kept: number, dtype, shape, location };

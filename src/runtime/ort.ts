@@ -55,12 +55,17 @@ export function toSession(
     async run(feeds) {
       return numbersOf(await session.runKeeping(feeds));
     },
-    async runKeeping(feeds) {
-      const results = await inner.run(toOrt(ort, feeds));
+    async runKeeping(feeds, { into = {} } = {}) {
+      const places = Object.entries(into).flatMap(([name, place]) =>
+        place instanceof Kept && place.tensor?.location === "cpu" ? [[name, place.tensor] as const] : [],
+      );
+      const fetches = Object.fromEntries([...inner.outputNames.map((name) => [name, null] as const), ...places]);
+      const results = await inner.run(toOrt(ort, feeds), fetches);
       const outputs: Record<string, Tensor> = {};
       const kept: Record<string, KeptTensor> = {};
       for (const [name, t] of Object.entries(results)) {
-        if (keep.includes(name)) kept[name] = keeping(t);
+        if (fetches[name]) kept[name] = into[name]!;
+        else if (keep.includes(name)) kept[name] = keeping(t);
         else outputs[name] = fromOrt(t);
       }
       return { outputs, kept };

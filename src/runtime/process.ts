@@ -167,14 +167,21 @@ class Host {
     };
   }
 
-  async #run(session: number, given: Feeds, { signal }: RunOptions = {}): Promise<Outputs> {
+  async #run(session: number, given: Feeds, { signal, into = {} }: RunOptions = {}): Promise<Outputs> {
     signal?.throwIfAborted();
     const feeds: Record<string, Tensor | Pick<KeptReference, "kept">> = {};
     for (const [name, feed] of Object.entries(given)) feeds[name] = this.#feed(name, feed);
-    const reply = this.#ask({ type: "run", session, feeds });
+    const places = Object.entries(into).map(([name, place]) => [name, this.#own(name, place).number] as const);
+    const reply = this.#ask({ type: "run", session, feeds, into: Object.fromEntries(places) });
     const outcome = reply.then((said) => {
       if (!("outputs" in said)) throw new Error("The inference process gave no outputs.");
-      const kept = Object.entries(said.kept).map(([name, reference]) => [name, this.#kept(reference)] as const);
+      const kept = Object.entries(said.kept).map(([name, reference]) => {
+        const place = into[name];
+        return [
+          name,
+          place instanceof Kept && place.number === reference.kept ? place : this.#kept(reference),
+        ] as const;
+      });
       return { outputs: said.outputs as Record<string, Tensor>, kept: Object.fromEntries(kept) };
     });
     try {
@@ -183,7 +190,7 @@ class Host {
       // What nobody waits for any more is not held.
       outcome.then(
         ({ kept }) => {
-          for (const tensor of Object.values(kept)) tensor.dispose();
+          for (const [name, tensor] of Object.entries(kept)) if (tensor !== into[name]) tensor.dispose();
         },
         () => {},
       );
@@ -192,11 +199,14 @@ class Host {
   }
 
   #feed(name: string, feed: Tensor | KeptTensor): Tensor | Pick<KeptReference, "kept"> {
-    if (!(feed instanceof Kept)) return feed as Tensor;
-    if (feed.host !== this)
+    return feed instanceof Kept ? { kept: this.#own(name, feed).number } : (feed as Tensor);
+  }
+
+  #own(name: string, tensor: KeptTensor): Kept {
+    if (!(tensor instanceof Kept) || tensor.host !== this)
       throw new Error(`"${name}" was kept by another inference process, perhaps one that has ended.`);
-    if (feed.isDisposed) throw disposed(name);
-    return { kept: feed.number };
+    if (tensor.isDisposed) throw disposed(name);
+    return tensor;
   }
 
   #kept({ kept, ...about }: KeptReference): KeptTensor {

@@ -24,6 +24,8 @@ export type Request =
       readonly type: "run";
       readonly session: number;
       readonly feeds: Readonly<Record<string, Tensor | Pick<KeptReference, "kept">>>;
+      /** The numbers of tensors that outputs are written to. */
+      readonly into: Readonly<Record<string, number>>;
     }
   | { readonly id: number; readonly type: "dispose"; readonly kept: readonly number[] }
   | { readonly id: number; readonly type: "release"; readonly session: number };

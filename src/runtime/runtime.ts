@@ -24,6 +24,12 @@ export type Feeds = Readonly<Record<string, Tensor | KeptTensor>>;
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
+  /**
+   * What a session keeps is written where these lie, by the outputs' names; such an output may be computed from what lies
+   * there, as long as all that reads it is needed for the output. Where that was done the very tensor comes back, else
+   * (graphics devices) another one.
+   */
+  readonly into?: Readonly<Record<string, KeptTensor>>;
 }
 
 /** A graph with its weights in memory. */

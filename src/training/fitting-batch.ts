@@ -1,36 +1,43 @@
 import type { Runtime } from "../runtime/index.ts";
 import { InputError, type Tensor, zeros } from "../tensor/index.ts";
 import type { Lesson } from "./lesson.ts";
-import { type Batch, createTrainer, type Trainer } from "./trainer.ts";
+import { type Batch, createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** What ONNX Runtime, the C++ library and the system say where memory ends; the system ends the process by SIGKILL. */
 const OUT_OF_MEMORY =
   /bad_?alloc|allocate memory|out of memory|not enough memory|SIGKILL|Failed to allocate|allocation failed/i;
 
-type Learnable = Pick<Lesson, "loss" | "initial" | "frozen" | "contrasts">;
+export interface Tried {
+  readonly lesson: Pick<Lesson, "loss" | "initial" | "frozen" | "contrasts">;
+  /** Of the step. */
+  readonly batch: number;
+  readonly runtime: Runtime;
+  readonly options?: Omit<TrainerOptions, "start" | "frozen">;
+}
 
 /**
  * What `step` comes to. Where memory does not suffice for it, smaller batches are tried, half as large each time.
  *
  * @throws InputError saying which of them fits
  */
-export async function whereItFits<T>(step: Promise<T>, lesson: Learnable, batch: number, runtime: Runtime): Promise<T> {
+export async function whereItFits<T>(step: Promise<T>, tried: Tried): Promise<T> {
   try {
     return await step;
   } catch (error) {
     if (!isOutOfMemory(error)) throw error;
-    const fitting = await fittingBatch(lesson, batch >> 1, runtime);
-    throw new InputError(`There is not enough memory for a batch of ${batch}. ${advice(fitting, batch, lesson)}`, {
+    const fitting = await fittingBatch({ ...tried, batch: tried.batch >> 1 });
+    throw new InputError(`There is not enough memory for a batch of ${tried.batch}. ${advice(fitting, tried)}`, {
       cause: error,
     });
   }
 }
 
-function advice(fitting: number | undefined, batch: number, { contrasts }: Learnable): string {
-  if (!fitting) return "Not even a single example fits: take a smaller size or model, or let less of it learn.";
+function advice(fitting: number | undefined, { batch, lesson: { contrasts }, options }: Tried): string {
+  const spared = options?.gradientCheckpointing ? "" : " With --gradient-checkpointing each takes less memory.";
+  if (!fitting) return `Not even a single example fits: take a smaller size or model, or let less of it learn.${spared}`;
   const fits = `A batch of ${fitting} fits, as was tried: take --batch ${fitting}`;
-  if (contrasts) return `${fits}; each of its examples is then told from fewer others.`;
-  return `${fits} --accumulate ${Math.ceil(batch / fitting)}, which learns the same.`;
+  if (contrasts) return `${fits}; each of its examples is then told from fewer others.${spared}`;
+  return `${fits} --accumulate ${Math.ceil(batch / fitting)}, which learns the same.${spared}`;
 }
 
 function isOutOfMemory(error: unknown): boolean {
@@ -38,12 +45,12 @@ function isOutOfMemory(error: unknown): boolean {
 }
 
 /** The first batch of `batch`, its half, the half of that … with which a step can be taken; undefined where none can. */
-async function fittingBatch(lesson: Learnable, batch: number, runtime: Runtime): Promise<number | undefined> {
+async function fittingBatch({ lesson, batch, runtime, options }: Tried): Promise<number | undefined> {
   for (let size = batch; size >= 1; size >>= 1) {
     let trainer: Trainer | undefined;
     try {
       const loss = lesson.loss(size);
-      trainer = await createTrainer(loss, lesson.initial, runtime, { frozen: lesson.frozen });
+      trainer = await createTrainer(loss, lesson.initial, runtime, { ...options, frozen: lesson.frozen });
       await trainer.step(emptyBatch(loss), 0);
       return size;
     } catch (error) {

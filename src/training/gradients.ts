@@ -1,14 +1,39 @@
 import { backward } from "../autograd/index.ts";
-import { add, concat, copyInto, Graph, mul, reduceSum, reshape, slice, type Value, zerosLike } from "../graph/index.ts";
+import {
+  add,
+  concat,
+  copyInto,
+  Graph,
+  mul,
+  partOf,
+  reduceSum,
+  reshape,
+  slice,
+  type Value,
+  zerosLike,
+} from "../graph/index.ts";
 import { sizeOf } from "../tensor/index.ts";
+import { blockOf } from "./blocks.ts";
 import type { Packing } from "./packing.ts";
+
+export interface GradientOptions {
+  /**
+   * Gradient checkpointing (Chen et al. 2016): what blocks of a network compute is not kept for the gradients but computed a
+   * second time, block by block. Default: it is kept.
+   */
+  readonly gradientCheckpointing?: boolean;
+}
 
 /**
  * From a graph with a scalar output "loss" the graph of one step of learning: its inputs and "weights.k" for each chunk of
  * the packing → "loss", "gradients.k", and "square_norm", the sum of the squares of all gradients. Parameters that are not packed do not learn, and stay
  * what they are.
  */
-export function gradientGraph(loss: Graph, { parameters, chunks }: Packing): Graph {
+export function gradientGraph(
+  loss: Graph,
+  { parameters, chunks }: Packing,
+  { gradientCheckpointing = false }: GradientOptions = {},
+): Graph {
   const g = new Graph(`${loss.name}_gradients`);
   const weights = chunks.map((length, k) => g.input(`weights.${k}`, "float32", [length]));
   const places = new Map(parameters.map((parameter) => [parameter.name, parameter]));
@@ -25,7 +50,7 @@ export function gradientGraph(loss: Graph, { parameters, chunks }: Packing): Gra
   });
   const result = moved.get(loss.outputs.get("loss")!)!;
   g.output("loss", result);
-  const gradients = backward(g, result, values.values());
+  const gradients = backward(g, result, values.values(), { ...(gradientCheckpointing && { blockOf }) });
   const flat = chunks.map((_, k) => {
     const parts = parameters.flatMap(({ name, shape, chunk }) => {
       if (chunk !== k) return [];
@@ -36,6 +61,8 @@ export function gradientGraph(loss: Graph, { parameters, chunks }: Packing): Gra
   });
   for (const [k, gradient] of flat.entries()) g.output(`gradients.${k}`, gradient);
   const squares = flat.map((gradient) => reduceSum(mul(gradient, gradient), [0], { keep: false }));
-  g.output("square_norm", squares.reduce(add));
-  return g;
+  // ONNX Runtime goes from the last node to what it needs, of several operands to the one that was made last. Told in this
+  // order, gradients of the last layers are computed, and what they need is let go, before those of the layers below them.
+  g.output("square_norm", squares.toReversed().reduce(add));
+  return partOf(g, Object.fromEntries(g.outputs));
 }

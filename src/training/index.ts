@@ -48,7 +48,7 @@ export { createEventFile, type EventFile, type LoggedPicture } from "./event-fil
 export * from "./events.ts";
 export { lockFolder } from "./folder-lock.ts";
 export { type Gpt2LessonOptions, type Gpt2Model, type Gpt2Parts, gpt2Lesson, gpt2Model } from "./gpt2-lesson.ts";
-export { gradientGraph } from "./gradients.ts";
+export { type GradientOptions, gradientGraph } from "./gradients.ts";
 export { alone, type Group } from "./group.ts";
 export {
   clipTextWeights,

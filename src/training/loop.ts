@@ -7,7 +7,7 @@ import { whereItFits } from "./fitting-batch.ts";
 import { alone } from "./group.ts";
 import { learningRateAt } from "./learning-rate.ts";
 import type { Lesson } from "./lesson.ts";
-import { openRun, type Run } from "./run.ts";
+import { openRun, type Place, type Run } from "./run.ts";
 import type { TrainSettings } from "./settings.ts";
 import type { Batch } from "./trainer.ts";
 
@@ -49,9 +49,26 @@ export async function* train<Thing extends object>(
       onSkip: (what) => skipped.push(what),
     });
 
+  const tried = { lesson, batch, runtime, options: settings.optimizer };
+
   let good = settings.resume;
   let run = await open(good);
+  let place = run.place;
+  let next = prepare(run.trainer.steps);
   const pace = createPace();
+
+  /** The batches of the step after so many, of what comes next; made while the step before it is computed. */
+  function prepare(before: number): Promise<Prepared> {
+    const made = (async () => {
+      const batches: Batch[] = [];
+      for (let i = 0; i < accumulate; i++) batches.push(await lesson.batch(await run.take(batch), run.random, before));
+      return { batches, place: run.place };
+    })();
+    // It fails where it is asked for.
+    made.catch(() => {});
+    return made;
+  }
+
   try {
     const begun = run.trainer.steps;
     if (begun >= steps) throw new InputError(`${good} has taken ${begun} steps already: ask for more than those.`);
@@ -64,27 +81,31 @@ export async function* train<Thing extends object>(
       return !stopped;
     };
     while (run.trainer.steps < steps && (await goesOn())) {
-      const batches: Batch[] = [];
-      const { steps: before } = run.trainer;
-      for (let i = 0; i < accumulate; i++) batches.push(await lesson.batch(await run.take(batch), run.random, before));
+      const prepared = await next;
       for (const what of skipped.splice(0)) yield { type: "skipped", ...what };
       const learningRate = learningRateAt(run.trainer.steps, settings) * run.rateFactor;
       const step = run.trainer.steps + 1;
-      const { taken, loss, norm } = await whereItFits(run.trainer.step(batches, learningRate), lesson, batch, runtime);
+      const stepping = run.trainer.step(prepared.batches, learningRate);
+      if (step < steps) next = prepare(step);
+      const { taken, loss, norm } = await whereItFits(stepping, tried);
+      if (taken) place = prepared.place;
       const due = taken && (step % settings.saveEvery === 0 || step === steps);
-      const saved = due ? await run.save() : undefined;
+      const saved = due ? await run.save(place) : undefined;
       if (!taken || (due && !saved)) {
         if (run.recoveries === RECOVERIES) throw givenUp(step, good);
         const changes = { rateFactor: run.rateFactor / 2, recoveries: run.recoveries + 1 };
+        await next.catch(() => {});
         await run.close();
         run = await open(good, changes);
+        place = run.place;
+        next = prepare(run.trainer.steps);
         yield { type: "recovered", step, from: run.trainer.steps, rateFactor: run.rateFactor };
         pace.rest();
         continue;
       }
       const seconds = pace.tick();
       const [imagesPerSecond, secondsLeft] = [(batch * accumulate * group.size) / seconds, (steps - step) * seconds];
-      const epoch = run.position / data.length;
+      const epoch = place.position / data.length;
       yield { type: "step", step, steps, loss, norm, learningRate, imagesPerSecond, secondsLeft, epoch };
       if (saved) {
         good = saved;
@@ -102,15 +123,22 @@ export async function* train<Thing extends object>(
 
     const step = run.trainer.steps;
     if (stopped && step > begun && step % settings.saveEvery !== 0 && step !== steps) {
-      const saved = await run.save();
+      const saved = await run.save(place);
       if (!saved) return;
       yield { type: "checkpoint", step, folder: saved };
     }
     await group.first(async () => lesson.write(folder, await run.trainer.read("ema")));
     yield { type: "saved", step, folder };
   } finally {
+    await next.catch(() => {});
     await run.close();
   }
+}
+
+interface Prepared {
+  readonly batches: readonly Batch[];
+  /** Behind these. */
+  readonly place: Place;
 }
 
 function givenUp(step: number, good: string | undefined): InputError {

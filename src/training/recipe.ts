@@ -36,6 +36,7 @@ export const commonKeys = {
   steps: whole(trainLimits.steps).optional().describe("Steps of the optimizer"),
   batch: whole(trainLimits.batch).optional().describe("Examples that are computed at once"),
   accumulate: whole(trainLimits.accumulate).optional().describe("Batches that make a step"),
+  gradientCheckpointing: z.boolean().optional().describe("Compute blocks twice rather than keep what they gave"),
   learningRate: real(trainLimits.learningRate).optional().describe("The highest rate"),
   schedule: z.enum(learningRateSchedules).optional().describe("How the rate goes on after the warm-up"),
   warmUp: whole(trainLimits.warmUp).optional().describe("Steps over which the rate rises from 0"),
@@ -69,6 +70,7 @@ export const commonDefaults = {
   weightDecay: 1e-2,
   maxNorm: 1,
   ema: 0.999,
+  gradientCheckpointing: false,
   saveEvery: 500,
   keep: 2,
 } as const satisfies Partial<CommonRecipe>;

@@ -11,17 +11,24 @@ import type { TrainSettings } from "./settings.ts";
 import { type Draws, sharedDraws, shareOf } from "./share.ts";
 import { createTrainer, type Frozen, type Trainer } from "./trainer.ts";
 
+/** A place in the data and among random numbers. */
+export type Place = Pick<Progress, "position" | "random">;
+
 /** A trainer, and where it stands in the data and among random numbers. */
 export interface Run<Thing extends object> extends Pick<Progress, "rateFactor" | "recoveries"> {
   readonly trainer: Trainer;
   /** For the examples that this process takes. */
   readonly random: Draws;
-  /** Places of the data that were passed. */
-  readonly position: number;
+  /** Behind what was taken last: places of the data that were passed, and what random numbers come next. */
+  readonly place: Place;
   /** The next examples: of as many for each process those of this one. */
   take(count: number): Promise<readonly Thing[]>;
-  /** Saves a checkpoint and returns its path; undefined where a weight is not finite, which is no state to go back to. */
-  save(): Promise<string | undefined>;
+  /**
+   * Saves a checkpoint and returns its path; undefined where a weight is not finite, which is no state to go back to.
+   *
+   * @param place behind what was learnt last
+   */
+  save(place: Place): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -63,8 +70,8 @@ export async function openRun<Thing extends object>(
     random: sharedDraws(random, group),
     rateFactor,
     recoveries,
-    get position() {
-      return position;
+    get place() {
+      return { position, random: random.state };
     },
     async take(count) {
       const examples: Thing[] = [];
@@ -75,8 +82,8 @@ export async function openRun<Thing extends object>(
       }
       return shareOf(examples, group);
     },
-    async save() {
-      const progress = { step: trainer.steps, position, random: random.state, rateFactor, recoveries };
+    async save(place) {
+      const progress = { step: trainer.steps, ...place, rateFactor, recoveries };
       await checkSameWeights(trainer, group);
       return group.first(() =>
         saveCheckpoint(folder, trainer, { shapes, progress, settings: settings.record ?? {}, keep }),

@@ -1,8 +1,8 @@
-import { add, Graph, lower, lowerings, mul, reduceSum, toOnnx, type Weight } from "../graph/index.ts";
-import type { KeptTensor, Runtime, Session } from "../runtime/index.ts";
+import { add, Graph, lower, lowerForLearning, lowerings, mul, reduceSum, toOnnx, type Weight } from "../graph/index.ts";
+import type { Feeds, KeptTensor, Runtime, Session } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor, STATES } from "./adamw.ts";
-import { gradientGraph } from "./gradients.ts";
+import { type GradientOptions, gradientGraph } from "./gradients.ts";
 import { alone, type Group } from "./group.ts";
 import { type Packing, pack, packingOf, unpack } from "./packing.ts";
 
@@ -16,7 +16,7 @@ export interface TrainerStart {
   values(state: TrainerState, name: string): Float32Array;
 }
 
-export interface TrainerOptions extends Partial<AdamWOptions> {
+export interface TrainerOptions extends Partial<AdamWOptions>, GradientOptions {
   /** The gradients of all parameters together are no longer than this. Default 1; Infinity does not clip. */
   readonly maxNorm?: number;
   /** Default: no step was taken yet. */
@@ -61,24 +61,21 @@ export async function createTrainer(
   loss: Graph,
   initial: (name: string) => Float32Array,
   runtime: Runtime,
-  { maxNorm = 1, start, frozen = () => undefined, group = alone, ...adam }: TrainerOptions = {},
+  { maxNorm = 1, gradientCheckpointing, start, frozen = () => undefined, group = alone, ...adam }: TrainerOptions = {},
 ): Promise<Trainer> {
   const options = { ...adamWDefaults, ...adam };
   const packing = packingOf({ parameters: new Map([...loss.parameters].filter(([name]) => !frozen(name))) });
   const opened: Session[] = [];
-  const open = async (graph: Graph, keep: readonly string[] = []): Promise<Session> => {
-    const session = await runtime.createSession(
-      toOnnx(lower(graph, lowerings[runtime.device]), (name) => frozen(name) ?? noWeights(name)),
-      {
-        keep,
-        prepare: false,
-      },
-    );
+  const weightOf = (name: string) => frozen(name) ?? noWeights(name);
+  const openLowered = async (lowered: Graph, keep: readonly string[] = []): Promise<Session> => {
+    const session = await runtime.createSession(toOnnx(lowered, weightOf), { keep, prepare: false });
     opened.push(session);
     return session;
   };
+  const open = (graph: Graph, keep?: readonly string[]) => openLowered(lower(graph, lowerings[runtime.device]), keep);
   const names = packing.chunks.map((_, k) => `gradients.${k}`);
-  const gradients = await open(gradientGraph(loss, packing), names);
+  const graph = gradientGraph(loss, packing, { gradientCheckpointing });
+  const gradients = await openLowered(lowerForLearning(runtime.device, graph), names);
   const update = await open(
     adamW(options),
     STATES.map((state) => `next.${state}`),
@@ -129,6 +126,21 @@ export async function createTrainer(
     return { loss: losses[0]!, square: squareOf(sums), parts: sums };
   }
 
+  /** The states of a chunk after a step, in the place of those before it where the runtime can. */
+  async function renew(states: Record<TrainerState, Held>, about: Feeds & { readonly gradient: Held }) {
+    const into = STATES.flatMap((state) => {
+      const held = states[state];
+      return isKept(held) ? [[`next.${state}`, held] as const] : [];
+    });
+    const { kept } = await update.runKeeping({ ...states, ...about }, { into: Object.fromEntries(into) });
+    for (const state of STATES) {
+      const next = kept[`next.${state}`]!;
+      if (next !== states[state]) release(states[state]);
+      states[state] = next;
+    }
+    release(about.gradient);
+  }
+
   return {
     get steps() {
       return steps;
@@ -145,14 +157,15 @@ export async function createTrainer(
       if (taken) {
         const clip = clipFactor(norm, maxNorm) * share;
         const scalars = adamWScalars(options, { step: steps + 1, learningRate, clip });
-        for (const [k, before] of chunks.entries()) {
-          const after = await update.runKeeping({ ...before, ...scalars, gradient: total.parts[k]! });
-          for (const state of STATES) {
-            release(before[state]);
-            before[state] = after.kept[`next.${state}`]!;
-          }
-          release(total.parts[k]!);
+        let before = Promise.resolve();
+        for (const [k, states] of chunks.entries()) {
+          // Asked for before the one before is there, so that nobody waits for the way between two processes.
+          const done = renew(states, { ...scalars, gradient: total.parts[k]! });
+          done.catch(() => {});
+          await before;
+          before = done;
         }
+        await before;
         steps++;
       } else for (const part of total.parts) release(part);
       return { loss: lost, norm, taken };
@@ -217,8 +230,12 @@ function numberOf(outputs: Readonly<Record<string, Tensor>>, name: string): numb
   return (outputs[name]!.data as Float32Array)[0]!;
 }
 
+function isKept(tensor: Held): tensor is KeptTensor {
+  return "dispose" in tensor;
+}
+
 function release(tensor: Held): void {
-  if ("dispose" in tensor) tensor.dispose();
+  if (isKept(tensor)) tensor.dispose();
 }
 
 /** y = x: how what a runtime keeps is read. */

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { clipConfig, clipTextConfig, gpt2Config, unetConfig, vaeConfig } from "../../src/configs/index.ts";
 import { alphasCumprod, betas, minSnrWeight } from "../../src/diffusion/index.ts";
-import { type Graph, lower, lowerings, toOnnx } from "../../src/graph/index.ts";
+import { type Graph, lower, lowerForLearning, lowerings, toOnnx } from "../../src/graph/index.ts";
 import { textEnds } from "../../src/models/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { float32, int64, sizeOf, type Tensor, tensor } from "../../src/tensor/index.ts";
@@ -11,6 +11,7 @@ import {
   diffusionLoss,
   gpt2Loss,
   gradientGraph,
+  type Packing,
   pack,
   packingOf,
   unpack,
@@ -136,14 +137,24 @@ const isKeyBias = (name: string, i: number, length: number): boolean =>
 
 const runs = [...diffusionRuns(), vaeRun(), clipRun(), gpt2Run()];
 
+/** How gradients are written for the CPU, from a loss. */
+const forms: readonly (readonly [string, (loss: Graph, packing: Packing) => Graph])[] = [
+  ["plainly", (loss, packing) => lower(gradientGraph(loss, packing), lowerings.cpu)],
+  ["by Winograd", (loss, packing) => lowerForLearning("cpu", gradientGraph(loss, packing), { least: 1 })],
+  [
+    "with blocks computed twice",
+    (loss, packing) => lowerForLearning("cpu", gradientGraph(loss, packing, { gradientCheckpointing: true })),
+  ],
+];
+
 describe.each(runs.map((run) => [run.name, run] as const))("%s", (_, { loss, weights, batches, gradients, steps }) => {
   const initial = (name: string) => need(weights, name).data as Float32Array;
 
-  test("the first loss and every gradient", async () => {
+  test.each(forms)("the first loss and every gradient, %s", async (_, written) => {
     const packing = packingOf(loss, 10_000);
     expect(packing.chunks.length).toBeGreaterThan(1);
     const session = await runtime.createSession(
-      toOnnx(lower(gradientGraph(loss, packing), lowerings.cpu), () => {
+      toOnnx(written(loss, packing), () => {
         throw new Error("The graph has no weights.");
       }),
     );

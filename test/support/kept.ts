@@ -23,6 +23,21 @@ export function describeKept(runtimes: readonly (readonly [string, Runtime])[]):
       expect(Array.from(y!.data as Float32Array)).toEqual([6, 16]);
     });
 
+    test("what is kept can be written where it was computed from", async () => {
+      const [first, second] = [await counter(runtime), await reader(runtime)];
+      let { sum } = (await first.runKeeping({ x: float32([2], [0, 10]) })).kept;
+      for (let i = 0; i < 3; i++) {
+        const before = sum!;
+        ({ sum } = (await first.runKeeping({ x: before }, { into: { sum: before } })).kept);
+        // A graphics device gives another tensor.
+        expect(sum === before).toBe(location === "cpu");
+        if (sum !== before) before.dispose();
+      }
+      const { y } = await second.run({ x: sum! });
+      sum!.dispose();
+      expect(Array.from(y!.data as Float32Array)).toEqual([4, 14]);
+    });
+
     test("what was disposed of is gone", async () => {
       const session = await counter(runtime);
       const { kept } = await session.runKeeping({ x: float32([1], [0]) });

@@ -100,7 +100,7 @@ export function gradientCases(lowered: Lowered): GraphCase[] {
     feeds["upstream"] = upstream;
     const values = [...graph.inputs, ...graph.parameters.values()];
     const g = graph.input("upstream", "float32", upstream.shape);
-    const gradients = backward(graph, graph.outputs.get("out")!, values, g);
+    const gradients = backward(graph, graph.outputs.get("out")!, values, { upstream: g });
     const want: Record<string, Tensor> = {};
     for (const [value, gradient] of gradients) {
       const kind = graph.inputs.includes(value) ? "in" : "param";

@@ -1,7 +1,10 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { backward, rules } from "../../src/autograd/index.ts";
 import * as ops from "../../src/graph/index.ts";
-import { Graph, lower, lowerings, toOnnx, type Value } from "../../src/graph/index.ts";
+import { Graph, lower, lowerings, type Node, toOnnx, type Value } from "../../src/graph/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { CpuGenerator, float32, int64, sizeOf, type Tensor } from "../../src/tensor/index.ts";
 
@@ -164,7 +167,7 @@ describe("every rule against finite differences", () => {
     const weight = random.randn([Math.max(16, sizeOf(shape))]).slice(0, sizeOf(shape));
     graph.output("y", y);
     const upstream = graph.input("upstream", "float32", shape);
-    const gradients = backward(graph, y, operands, upstream);
+    const gradients = backward(graph, y, operands, { upstream });
     expect(gradients.size).toBe(operands.length);
     for (const [i, x] of operands.entries()) graph.output(`g${i}`, gradients.get(x)!);
     const session = await runtime.createSession(toOnnx(lower(graph, lowerings.cpu), noWeights));
@@ -206,6 +209,40 @@ describe("backward", () => {
     const g = new Graph("many");
     const x = g.input("x", "float32", [3]);
     expect(() => backward(g, ops.exp(x), [x])).toThrow(/of one number.*\[3\]/);
+  });
+
+  test("a block is computed again when its gradient comes, by the runtime too", async () => {
+    const g = new Graph("blocks");
+    const x = g.input("x", "float32", [4]);
+    const w = g.input("w", "float32", [4]);
+    const y = ["a", "b"].reduce((v, name) => g.scope(name, () => ops.tanh(ops.mul(ops.tanh(ops.mul(v, w)), w))), x);
+    const loss = ops.reduceSum(y, [0], { keep: false });
+    const forward = g.nodes.length;
+    const blockOf = ({ scope }: Node) => (scope === "" ? undefined : scope);
+    g.output("dw", backward(g, loss, [w], { blockOf }).get(w)!);
+    const again = g.nodes.filter(({ scope }) => scope.endsWith(".again") && scope !== "");
+    expect(again.filter(({ op }) => op === "Tanh").length).toBe(4);
+    expect(forward).toBe(9);
+
+    const folder = await mkdtemp(join(tmpdir(), "inkling-again-"));
+    const profiling = createNodeRuntime({ device: "cpu", threads: 1, profile: folder });
+    const session = await profiling.createSession(toOnnx(lower(g, lowerings.cpu), noWeights));
+    const { dw } = await session.run({ x: float32([4], [1, 2, 3, 4]), w: float32([4], [0.5, -0.5, 0.2, 0.1]) });
+    await profiling.close();
+    const [file] = await readdir(folder);
+    const events = JSON.parse(await readFile(join(folder, file!), "utf8")) as { name: string }[];
+    await rm(folder, { recursive: true });
+    const computed = events.filter(({ name }) => /\bTanh.*_kernel_time$/.test(name));
+    expect(computed.length).toBe(2 * 4);
+
+    const kept = new Graph("kept");
+    const [x2, w2] = [kept.input("x", "float32", [4]), kept.input("w", "float32", [4])];
+    const y2 = [0, 1].reduce((v) => ops.tanh(ops.mul(ops.tanh(ops.mul(v, w2)), w2)), x2);
+    kept.output("dw", backward(kept, ops.reduceSum(y2, [0], { keep: false }), [w2]).get(w2)!);
+    const plain = await runtime.createSession(toOnnx(lower(kept, lowerings.cpu), noWeights));
+    const want = await plain.run({ x: float32([4], [1, 2, 3, 4]), w: float32([4], [0.5, -0.5, 0.2, 0.1]) });
+    await plain.release();
+    expect(dw).toEqual(want["dw"]);
   });
 
   test("an operation without a rule is named", () => {

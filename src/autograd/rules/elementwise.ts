@@ -18,6 +18,7 @@ import {
   tanh,
   type Value,
 } from "../../graph/index.ts";
+import { float32 } from "../../tensor/index.ts";
 import { unbroadcast } from "../reverse.ts";
 import { type GradientRule, single } from "../rule.ts";
 
@@ -33,7 +34,7 @@ const binary = (...slopes: ((a: Value, b: Value, y: Value, upstream: Value) => V
 const unary = (slope: (x: Value, y: Value) => Value): GradientRule =>
   single((node, upstream) => [mul(upstream, slope(node.inputs[0]!, node.outputs[0]!))]);
 
-const minus = (from: number, x: Value): Value => add(neg(x), from);
+const minus = (from: number, x: Value): Value => sub(x.graph.constant(float32([], [from])), x);
 
 /** d/dx x σ(αx) = σ(αx) (1 + αx (1 − σ(αx))) */
 const gated = (alpha: number): GradientRule =>

@@ -1,13 +1,11 @@
 import {
   add,
-  type Dim,
   div,
   exp,
-  fixed,
+  groupNormGradient,
   mul,
   reduceMean,
   reduceSum,
-  reshape,
   sqrt,
   sub,
   type Value,
@@ -44,20 +42,9 @@ const layerNorm: GradientRule = single((node, g, [wantsX]) => {
   ];
 });
 
-const groupNorm: GradientRule = single((node, g, [wantsX]) => {
+const groupNorm: GradientRule = single((node, g) => {
   const [x, weight] = node.inputs as [Value, Value, Value];
-  const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
-  const [batch, , ...places] = x.shape as [Dim, number, ...number[]];
-  const channels = fixed(x.shape, 1, "GroupNorm");
-  const inGroups = (v: Value) => reshape(v, [batch, groups, places.reduce((n, dim) => n * dim, channels / groups)]);
-  const { unit, deviation } = normalized(inGroups(x), [-1], epsilon.float);
-  const scaled = mul(g, reshape(weight, [channels, ...places.map(() => 1)]));
-  const rest = g.shape.flatMap((_, i) => (i === 1 ? [] : [i]));
-  return [
-    wantsX ? reshape(throughNormalization(inGroups(scaled), unit, deviation, [-1]), x.shape) : undefined,
-    reduceSum(mul(g, reshape(unit, x.shape)), rest, { keep: false }),
-    reduceSum(g, rest, { keep: false }),
-  ];
+  return groupNormGradient(g, x, weight, node.attributes);
 });
 
 export const normalization: Readonly<Record<string, GradientRule>> = {

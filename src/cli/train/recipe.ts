@@ -24,6 +24,7 @@ export interface RecipeFlags {
   readonly resume?: string | true;
   readonly batch?: number;
   readonly accumulate?: number;
+  readonly gradientCheckpointing?: boolean;
   readonly lr?: number;
   readonly schedule?: LearningRateSchedule;
   readonly warmUp?: number;

@@ -160,6 +160,7 @@ function settingsOf(recipe: WholeCommonRecipe, folder: string): TrainSettings {
     optimizer: {
       weightDecay: recipe.weightDecay,
       maxNorm: recipe.maxNorm,
+      gradientCheckpointing: recipe.gradientCheckpointing,
       emaDecay: recipe.ema,
       emaWarmUp: true,
     },

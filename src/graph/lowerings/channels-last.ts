@@ -1,18 +1,31 @@
-import { int64, zeros } from "../../tensor/index.ts";
+import { int64 } from "../../tensor/index.ts";
 import { copyInto } from "../copy.ts";
 import { partOf } from "../cut.ts";
 import { IN_BITS } from "../fewer-bits.ts";
 import { Graph, type Node, type Value } from "../graph.ts";
 import { emit } from "../ops/emit.ts";
-import { add, concat, div, gatherAlong, mul, reduceMean, reshape, slice, sqrt, sub, transpose } from "../ops/index.ts";
-import { type Dim, fixed, type Shape } from "../shape.ts";
+import { concat, gatherAlong, reshape, slice, transpose } from "../ops/index.ts";
+import type { Dim, Shape } from "../shape.ts";
 import { type BytesOptions, convolveBytes } from "./byte-convolution.ts";
 import { type ConvolutionForm, convolve } from "./convolutions.ts";
 import { bitsOf, convolveInBits, isOnePlace } from "./fewer-bits.ts";
+import { type Centred, centre, type GroupNormAttributes, scaled } from "./group-norm.ts";
 
 /** Operations of each element by itself: the layout is nothing to them. */
 const ELEMENTWISE = new Set(["Silu", "QuickGelu", "Gelu", "Relu", "Tanh", "Sigmoid", "Neg", "Exp", "Sqrt", "Clip"]);
 const BROADCAST = new Set(["Add", "Sub", "Mul", "Div"]);
+
+/** What a node becomes, given its operands in the usual layout; undefined where another one is to say. */
+export type LayoutRewrite = (
+  node: Node,
+  inputs: readonly Value[],
+  layout: Layout,
+) => Value | readonly Value[] | undefined;
+
+export interface ChannelsLastOptions extends BytesOptions {
+  /** Is asked first. Default: nobody. */
+  readonly also?: LayoutRewrite;
+}
 
 /**
  * The same computation with pictures as [B, H, W, C] wherever a convolution is not left to the runtime's own kernel: there a
@@ -23,18 +36,24 @@ const BROADCAST = new Set(["Add", "Sub", "Mul", "Div"]);
  *
  * @param formOf how each convolution is to be computed
  */
-export function channelsLast(graph: Graph, formOf: (node: Node) => ConvolutionForm, options: BytesOptions = {}): Graph {
+export function channelsLast(
+  graph: Graph,
+  formOf: (node: Node) => ConvolutionForm,
+  { also, ...options }: ChannelsLastOptions = {},
+): Graph {
   const into = new Graph(graph.name);
   const layout = new Layout();
   const moved = copyInto(into, graph, {
-    node: (node, inputs) => rewrite(node, inputs as Value[], layout, formOf, options),
+    node: (node, inputs) =>
+      also?.(node, inputs as Value[], layout) ?? rewrite(node, inputs as Value[], layout, formOf, options),
   });
   return partOf(into, Object.fromEntries([...graph.outputs].map(([name, value]) => [name, moved.get(value)!])));
 }
 
 /** Which values [B, C, …] are there as [B, …, C] too. */
-class Layout {
+export class Layout {
   readonly #last = new Map<Value, Value>();
+  readonly #centred = new Map<string, Centred>();
   /** Linear layers by what they gave. */
   readonly linears = new Map<Value, Pick<Node, "op" | "inputs" | "attributes">>();
 
@@ -57,6 +76,14 @@ class Layout {
   give(y: Value): Value {
     const end = y.shape.length - 1;
     return this.same(transpose(y, [0, end, ...y.shape.slice(1, -1).map((_, i) => i + 1)]), y);
+  }
+
+  /** x for its normalisation and the gradient of that, made once. */
+  centred(x: Value, about: GroupNormAttributes): Centred {
+    const key = `${x.name} ${about.groups} ${about.epsilon.float}`;
+    const known = this.#centred.get(key) ?? centre(this.take(x), about, -1);
+    this.#centred.set(key, known);
+    return known;
   }
 
   /** x [B, C, …] is y [B, …, C] in the other layout. */
@@ -95,17 +122,17 @@ function rewrite(
     return layout.give(emit(op, [y, ...inputs.slice(1)], y, attributes));
   }
   if (BROADCAST.has(op)) {
-    const [a, b] = inputs as [Value, Value];
-    const sides = [a, b].map((v) =>
-      v.shape.length === 0 ? v : v.shape.length === x.shape.length ? layout.take(v) : undefined,
+    const wanted = node.outputs[0]!.shape;
+    const sides = inputs.map((v) =>
+      v.shape.length === 0 ? v : v.shape.length === wanted.length ? layout.take(v) : undefined,
     );
     if (!sides[0] || !sides[1]) return;
-    const shape = toLast(node.outputs[0]!.shape);
+    const shape = toLast(wanted);
     return layout.give(emit(op, sides, { dtype: x.dtype, shape }, attributes));
   }
   switch (op) {
     case "GroupNorm":
-      return layout.give(groupNorm(node, [layout.take(x), inputs[1]!, inputs[2]!]));
+      return layout.give(groupNorm(node, inputs, layout));
     case "Concat":
       if (attributes["axis"] !== 1) return;
       return layout.give(
@@ -160,24 +187,9 @@ function splitLinear(node: Node, [x]: readonly Value[], layout: Layout): Value[]
   });
 }
 
-/** As the CPU's other form of it (cpu.ts), the mean of rows first, for [B, H, W, C]. */
-function groupNorm(node: Node, [x, weight, bias]: readonly [Value, Value, Value]): Value {
-  const { groups, epsilon } = node.attributes as { groups: number; epsilon: { float: number } };
-  const channels = fixed(x.shape, -1, "GroupNorm");
-  const [batch, ...places] = x.shape.slice(0, -1) as [Dim, ...number[]];
-  const flat = places.map(() => 1);
-  const meanOf = (v: Value) => {
-    const ofChannels = places.reduceRight((mean, _, i) => reduceMean(mean, [i + 1]), v);
-    return reduceMean(reshape(ofChannels, [batch, groups, channels / groups]), [2]);
-  };
-  const perChannel = (v: Value) => {
-    const each = add(reshape(v, [batch, groups, 1]), zeros("float32", [1, channels / groups]));
-    return reshape(each, [batch, ...flat, channels]);
-  };
-  const centred = sub(x, perChannel(meanOf(x)));
-  const variance = meanOf(mul(centred, centred));
-  const scale = div(reshape(weight, [1, groups, channels / groups]), sqrt(add(variance, epsilon.float)));
-  return add(mul(centred, reshape(scale, [batch, ...flat, channels])), bias);
+function groupNorm(node: Node, [x, weight, bias]: readonly Value[], layout: Layout): Value {
+  const about = node.attributes as unknown as GroupNormAttributes;
+  return scaled(layout.centred(x!, about), weight!, bias!, about.groups);
 }
 
 /** Rows of the picture by their places: a row of channels is copied whole. */

@@ -1,10 +1,12 @@
+import { int64, sizeOf } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit, emitAll } from "../ops/emit.ts";
 import { add, div, mul, reduceMean, reshape, sqrt, sub } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
+import { attentionGradient } from "./attention-gradient.ts";
 import { common } from "./common.ts";
-import { timesTransposed } from "./products.ts";
+import { fusedProduct, timesTransposed } from "./products.ts";
 
 /** x · σ(αx) in one pass over memory. */
 const sigmoidGate =
@@ -54,11 +56,20 @@ const groupNorm: Lowering = (node, [x, weight, bias]) => {
   return add(scaled, reshape(bias!, perChannel.slice(1)));
 };
 
+/** The same memory under a shape that takes the other's size, less that size, to be told: nothing is copied. */
+const waiting: Lowering = (_, [x, other]) => {
+  const size = emit("Size", [other], { dtype: "int64", shape: [] });
+  const none = sub(size, int64([], [sizeOf(other!.shape as number[])]));
+  return emit("Reshape", [x, add(none, int64([x!.shape.length], x!.shape as number[]))], x!);
+};
+
 export const cpu: Lowerings = {
   ...common,
   Linear: linear,
   GroupNorm: groupNorm,
   CachedAttention: cachedAttention,
+  AttentionGradient: attentionGradient(fusedProduct),
+  Waiting: waiting,
   Silu: sigmoidGate(1),
   QuickGelu: sigmoidGate(1.702),
 };

@@ -3,9 +3,11 @@ import type { Value } from "../graph.ts";
 import type { Lowering, Lowerings } from "../lower.ts";
 import { emit } from "../ops/emit.ts";
 import {
+  add,
   concat,
   convAttributes,
   matmul,
+  mul,
   padImage,
   reduceSum,
   reshape,
@@ -14,6 +16,9 @@ import {
   zerosLike,
 } from "../ops/index.ts";
 import { type Dim, fixed } from "../shape.ts";
+import { attentionGradient } from "./attention-gradient.ts";
+import { centre, type GroupNormAttributes, groupNormGradient } from "./group-norm.ts";
+import { plainProduct } from "./products.ts";
 
 /** The transposed convolution; what the stride left over of the input is filled up. */
 const convInputGradient: Lowering = (node, [upstream, weight]) => {
@@ -85,11 +90,26 @@ const resizeNearestGradient: Lowering = (node, [upstream]) => {
   return matmul(transpose(rows, [1, 0]), matmul(upstream!, columns));
 };
 
+const groupNorm: Lowering = (node, [upstream, x, weight]) => {
+  const about = node.attributes as unknown as GroupNormAttributes;
+  return groupNormGradient(upstream!, centre(x!, about, 1), weight!, about.groups, 1);
+};
+
+/** Plus nothing of the other: 0 wherever that is finite; where a gradient is not, nothing is learnt from the step. */
+const waiting: Lowering = (_, [x, other]) => {
+  if (x!.dtype !== other!.dtype) return x!;
+  const one = other!.shape.reduce<Value>((v, _, axis) => slice(v, axis, 0, 1), other!);
+  return add(x!, mul(reshape(one, []), 0));
+};
+
 /** Gradients of operations whose gradient is one of its own. */
 export const gradients: Lowerings = {
+  AttentionGradient: attentionGradient(plainProduct),
+  GroupNormGradient: groupNorm,
   ConvInputGradient: convInputGradient,
   ConvWeightGradient: convWeightGradient,
   GatherGradient: gatherGradient,
   PickGradient: pickGradient,
   ResizeNearestGradient: resizeNearestGradient,
+  Waiting: waiting,
 };

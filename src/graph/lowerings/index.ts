@@ -6,6 +6,7 @@ import type { BytesOptions } from "./byte-convolution.ts";
 import { channelsLast } from "./channels-last.ts";
 import { common } from "./common.ts";
 import { cpu } from "./cpu.ts";
+import { channelsLastLearning, type LearningOptions } from "./learning.ts";
 import { type PlanOptions, planConvolutions } from "./plan.ts";
 import { webgpu, webgpuWith } from "./webgpu.ts";
 import { asKernels } from "./webgpu-kernels.ts";
@@ -40,4 +41,9 @@ export function lowerFor(
     channelsLast(graph, (node) => forms.get(node)!, { signedBytes }),
     cpu,
   );
+}
+
+/** A graph of gradients, whose weights are inputs, as the device computes it fastest. */
+export function lowerForLearning(device: keyof typeof lowerings, graph: Graph, options: LearningOptions = {}): Graph {
+  return lower(device === "cpu" ? channelsLastLearning(graph, options) : graph, lowerings[device]);
 }

@@ -8,10 +8,10 @@ import { timesTransposed } from "./products.ts";
 export type Tile = 2 | 4;
 
 /** Matrices as rows. */
-type Matrix = readonly (readonly number[])[];
+export type Matrix = readonly (readonly number[])[];
 
 /** What a side of tiles goes through: Y = Aᵀ [(G w) ⊙ (Bᵀ x)]. */
-interface Transforms {
+export interface Transforms {
   /** Aᵀ [m, m + 2] */
   readonly output: Matrix;
   /** G [m + 2, 3] */
@@ -53,7 +53,7 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
   const places = reshape(bordered, [batch, padded * stride, channels]);
   const tilesInBand = Math.max(TILES_IN_BAND, BAND / (4 * planes * Math.max(channels, features)));
   const bands = Math.ceil(rows / Math.ceil(tilesInBand / columns));
-  const transforms = cookToom(tile, POINTS[tile]);
+  const transforms = transformsOf(tile);
   const kernels = transformedWeight(weight, transforms.weight);
   const products = bands === 1 ? planeByPlane(kernels, [features, channels]) : allPlanes(kernels, [features, channels]);
   const matrices = { input: bothSides(x, transforms.input), output: bothSides(x, transforms.output) };
@@ -130,7 +130,7 @@ function tilesThrough(places: Value, tiles: Tiles, { input, products, output }: 
 }
 
 /** For each place within a tile, where the tiles have it among the places of the padded picture. */
-function placesOfTiles({ tile, from, to, columns, stride }: Tiles): Tensor {
+export function placesOfTiles({ tile, from, to, columns, stride }: Tiles): Tensor {
   const side = tile + 2;
   const places: number[] = [];
   for (let y = 0; y < side; y++) {
@@ -142,6 +142,8 @@ function placesOfTiles({ tile, from, to, columns, stride }: Tiles): Tensor {
   }
   return int64([places.length], places);
 }
+
+export const transformsOf = (tile: Tile): Transforms => cookToom(tile, POINTS[tile]);
 
 /**
  * The transforms of F(m, 3) from m + 1 points and infinity (Toom 1963, Cook 1966): Bᵀ holds the Lagrange polynomials
@@ -181,7 +183,7 @@ function polynomial(roots: readonly number[]): number[] {
 }
 
 /** m ⊗ m as a constant: what transforms rows and columns at once, r² rows of c². */
-function bothSides({ graph }: Value, m: Matrix): Value {
+export function bothSides({ graph }: Value, m: Matrix): Value {
   const rows = m.flatMap((a) => m.map((b) => a.flatMap((p) => b.map((q) => p * q))));
   return graph.constant(float32([rows.length, rows[0]!.length], rows.flat()));
 }

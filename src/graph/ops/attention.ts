@@ -1,5 +1,5 @@
 import { float32 } from "../../tensor/index.ts";
-import type { Graph, TensorType, Value } from "../graph.ts";
+import type { Attributes, Graph, TensorType, Value } from "../graph.ts";
 import { type Dim, fixed, ShapeError, showShape } from "../shape.ts";
 import { add, mul } from "./elementwise.ts";
 import { at, emit, emitAll } from "./emit.ts";
@@ -28,6 +28,17 @@ export function attention(query: Value, key: Value, value: Value, { heads, causa
   }
   const shape = [...query.shape.slice(0, -1), value.shape.at(-1)!];
   return emit("Attention", [query, key, value], { dtype: query.dtype, shape }, { heads, causal: Number(causal) });
+}
+
+/** The gradients of query, key and value, from that of what `attention` made of them, and that itself. */
+export function attentionGradient(
+  upstream: Value,
+  [query, key, value]: readonly [Value, Value, Value],
+  attended: Value,
+  attributes: Attributes,
+): [query: Value, key: Value, value: Value] {
+  const operands = [upstream, query, key, value, attended];
+  return emitAll("AttentionGradient", operands, [query, key, value], attributes) as [Value, Value, Value];
 }
 
 /** Keys and values of the tokens that were seen, each [B, heads, S, d]. */

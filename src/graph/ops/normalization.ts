@@ -1,6 +1,6 @@
-import type { Value } from "../graph.ts";
+import type { Attributes, Value } from "../graph.ts";
 import { fixed, ShapeError, showShape } from "../shape.ts";
-import { at, emit } from "./emit.ts";
+import { at, emit, emitAll } from "./emit.ts";
 
 /** Wu & He 2018: mean and variance over each group of channels of x [B, C, …]; weight and bias [C]. */
 export function groupNorm(x: Value, weight: Value, bias: Value, options: { groups: number; epsilon: number }): Value {
@@ -11,6 +11,17 @@ export function groupNorm(x: Value, weight: Value, bias: Value, options: { group
     );
   }
   return emit("GroupNorm", [x, weight, bias], x, { groups: options.groups, epsilon: { float: options.epsilon } });
+}
+
+/** The gradients of `groupNorm`'s x, weight and bias, from that of its result. */
+export function groupNormGradient(
+  upstream: Value,
+  x: Value,
+  weight: Value,
+  attributes: Attributes,
+): [x: Value, weight: Value, bias: Value] {
+  const types = [x, weight, weight];
+  return emitAll("GroupNormGradient", [upstream, x, weight], types, attributes) as [Value, Value, Value];
 }
 
 /** Ba et al. 2016 over the last axis; weight and bias have its length. */

@@ -32,6 +32,14 @@ export function transpose(x: Value, perm: readonly number[]): Value {
   return emit("Transpose", [x], { dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }, { perm });
 }
 
+/**
+ * x, which is not there before `other` is: what is computed from it waits for that, and is another value to a runtime that
+ * looks for what it has computed already.
+ */
+export function waiting(x: Value, other: Value): Value {
+  return emit("Waiting", [x, other], x);
+}
+
 /** x copied along the axes in which it has length 1, or which it lacks in front, until it has the shape of `like`. */
 export function expandAs(x: Value, like: Value): Value {
   const shape = emit("Shape", [like], { dtype: "int64", shape: [like.shape.length] });
