@@ -34,7 +34,8 @@ export async function whereItFits<T>(step: Promise<T>, tried: Tried): Promise<T>
 
 function advice(fitting: number | undefined, { batch, lesson: { contrasts }, options }: Tried): string {
   const spared = options?.gradientCheckpointing ? "" : " With --gradient-checkpointing each takes less memory.";
-  if (!fitting) return `Not even a single example fits: take a smaller size or model, or let less of it learn.${spared}`;
+  if (!fitting)
+    return `Not even a single example fits: take a smaller size or model, or let less of it learn.${spared}`;
   const fits = `A batch of ${fitting} fits, as was tried: take --batch ${fitting}`;
   if (contrasts) return `${fits}; each of its examples is then told from fewer others.${spared}`;
   return `${fits} --accumulate ${Math.ceil(batch / fitting)}, which learns the same.${spared}`;

@@ -54,6 +54,19 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
+test("a weight that is stored is transformed in each run, not when the graph is loaded", () => {
+  const graph = new Graph("frozen");
+  const x = graph.input("x", "float32", [1, 4, 8, 8]);
+  graph.output("y", ops.conv2d(x, graph.parameter("w", [4, 4, 3, 3]), undefined, { padding: 1 }));
+  const lowered = lowerForLearning("cpu", graph, { least: 1 });
+  const fromInputs = new Set(lowered.inputs);
+  for (const { inputs, outputs } of lowered.nodes) {
+    if (inputs.some((value) => value && fromInputs.has(value))) for (const value of outputs) fromInputs.add(value);
+  }
+  expect(lowered.nodes.some(({ op }) => op === "com.microsoft.FusedMatMul")).toBe(true);
+  expect(lowered.nodes.filter(({ outputs }) => !fromInputs.has(outputs[0]!))).toEqual([]);
+});
+
 test.each(Object.entries(cases))("%s", async (_, { shapes, build }) => {
   const random = new CpuGenerator(3);
   const numbers = (shape: readonly number[]) =>

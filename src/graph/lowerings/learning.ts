@@ -26,15 +26,14 @@ export function channelsLastLearning(graph: Graph, { least = 16 }: LearningOptio
     return known;
   };
   const computed = computedIn(graph);
+  /** A weight that does not learn would be transformed when the graph is loaded, and lie there in four times its size. */
+  const patient = ({ op, inputs: [, second] }: Node, [x, weight]: readonly Value[], layout: Layout): Value =>
+    op === "ConvWeightGradient" || computed.has(second!)
+      ? weight!
+      : waiting(weight!, layout.has(x!) ? layout.take(x!) : x!);
   const also: LayoutRewrite = (node, inputs, layout) => {
     const form = formOf(node, least);
-    if (form) {
-      // A weight that does not learn would be transformed when the graph is loaded, and lie there in four times its size.
-      const stored = node.op !== "ConvWeightGradient" && !computed.has(node.inputs[1]!);
-      const [first, weight, ...rest] = inputs as [Value, Value];
-      const operands = stored ? [first, waiting(weight, first), ...rest] : inputs;
-      return layoutOf[form](node, operands, layout, seen);
-    }
+    if (form) return layoutOf[form](node, inputs.with(1, patient(node, inputs, layout)), layout, seen);
     return others[node.op]?.(node, inputs, layout);
   };
   return channelsLast(graph, () => "direct", { also });
