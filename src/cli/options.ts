@@ -214,7 +214,7 @@ export function addConvolutionOptions(command: Command): Command {
     .addOption(
       new Option(
         "--convolutions <form>",
-        "on the CPU: auto takes the fastest form for each, direct, winograd-2 and winograd-4 that one for all (default: auto)",
+        "on the CPU: auto takes the fastest form for each, the others that one for all (default: auto)",
       ).choices(convolutionChoices),
     )
     .option(

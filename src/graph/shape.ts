@@ -37,13 +37,21 @@ export function broadcast(a: Shape, b: Shape, where: string): Shape {
   });
 }
 
+/** So many times a dimension: of a name another name, "32·batch", that `reshape` can take apart again. */
+export function times(dim: Dim, n: number): Dim {
+  if (typeof dim === "number") return dim * n;
+  const { size, names } = factors([dim, n]);
+  return size === 1 ? names.join("·") : [size, ...names].join("·");
+}
+
 /** The product of the known dimensions, and the names of the others in order. */
 export function factors(shape: Shape): { size: number; names: string[] } {
   let size = 1;
   const names: string[] = [];
-  for (const dim of shape) {
-    if (typeof dim === "number") size *= dim;
-    else names.push(dim);
+  for (const factor of shape.flatMap((dim) => String(dim).split("·"))) {
+    const known = Number(factor);
+    if (Number.isNaN(known)) names.push(factor);
+    else size *= known;
   }
   return { size, names: names.sort() };
 }

@@ -33,7 +33,7 @@ export const limits = {
 } as const satisfies Record<string, Range>;
 
 /** What `--convolutions` takes: the fastest form for each, or one for all. */
-export const convolutionChoices = ["auto", "direct", "winograd-2", "winograd-4"] as const;
+export const convolutionChoices = ["auto", "direct", "taps", "winograd-2", "winograd-4"] as const;
 
 /** What `--precision` takes: 16-bit floats where the device has them, or one for every device. */
 export const precisionChoices = ["auto", "float32", "float16"] as const;

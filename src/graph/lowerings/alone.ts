@@ -33,8 +33,8 @@ export function convolutionAlone(graph: Graph, node: Node, { form, batch, count 
   const moved = copyInto(alone, part, {
     input: () => input,
     dims: { [x.shape[0] as string]: batch },
-    node: ({ op }, [, weight, bias]) =>
-      op === "Conv" && form !== "direct" ? convolve(form, [input, weight!, bias]) : undefined,
+    node: (one, [, weight, bias]) =>
+      one.op === "Conv" && form !== "direct" ? convolve(form, [input, weight!, bias], one) : undefined,
   });
   alone.output("y", moved.get(part.outputs.get("y")!)!);
   return lower(alone, cpu);

@@ -106,7 +106,7 @@ function rewrite(
   if (op === "Conv") {
     const form = formOf(node);
     if (form === "direct") return;
-    return layout.give(convolve(form, [layout.take(x), inputs[1]!, inputs[2]]));
+    return layout.give(convolve(form, [layout.take(x), inputs[1]!, inputs[2]], node));
   }
   if (op === IN_BITS.Conv) {
     const operands = [layout.take(x), inputs[1]!, inputs[2]] as const;

@@ -2,13 +2,14 @@ import type { Node, Value } from "../graph.ts";
 import { add, convAttributes, reshape } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
 import { timesTransposed } from "./products.ts";
+import { sumOfTaps } from "./taps.ts";
 import { type Tile, winograd } from "./winograd.ts";
 
 /**
- * How a convolution is computed: by the runtime's own kernel, as a matrix product (1×1), or by Winograd's F(2×2, 3×3) or
- * F(4×4, 3×3).
+ * How a convolution is computed: by the runtime's own kernel, as a matrix product (1×1), as the sum of one for each tap of its
+ * kernel, or by Winograd's F(2×2, 3×3) or F(4×4, 3×3).
  */
-export const convolutionForms = ["direct", "product", "winograd-2", "winograd-4"] as const;
+export const convolutionForms = ["direct", "product", "taps", "winograd-2", "winograd-4"] as const;
 export type ConvolutionForm = (typeof convolutionForms)[number];
 
 /** What a form's cost depends on; convolutions that agree in it are of one class. */
@@ -44,9 +45,13 @@ export function classOf(node: Node, batch: number): ConvolutionClass {
   };
 }
 
+/** Places of a picture up to which its convolution is offered as a sum of taps: with more the kernel is faster. */
+const FEW_PLACES = 16;
+
 /**
- * The forms in which a convolution gives what it should. A 3×3 one as a product of the places under the kernel side by side
- * would be as fast as the kernel; what it rounds differently took one run of the fixtures beyond its tolerance.
+ * The forms in which a convolution gives what it should. A 3×3 one as a product of the places under the kernel side by side,
+ * or as a sum of taps at every size, gains nothing more; what they round differently takes one run of the fixtures beyond
+ * its tolerance.
  */
 export function formsOf(node: Node): ConvolutionForm[] {
   const { kernel_shape, strides, pads } = convAttributes(node);
@@ -55,14 +60,18 @@ export function formsOf(node: Node): ConvolutionForm[] {
     strides.every((step) => step === 1) &&
     pads.every((side) => side === border);
   if (sides(1, 0)) return ["direct", "product"];
-  return sides(3, 1) ? ["direct", "winograd-2", "winograd-4"] : ["direct"];
+  const [, , rows, columns] = node.outputs[0]!.shape;
+  const few = fixed([rows!], 0, "Conv") * fixed([columns!], 0, "Conv") <= FEW_PLACES;
+  return ["direct", ...(few ? ["taps" as const] : []), ...(sides(3, 1) ? (["winograd-2", "winograd-4"] as const) : [])];
 }
 
 /** x [B, H, W, C], weight [K, C, …], bias [K] → [B, H, W, K] in any form but the direct one, whose layout is the other. */
 export function convolve(
   form: Exclude<ConvolutionForm, "direct">,
   [x, weight, bias]: readonly [Value, Value, Value | undefined],
+  node: Node,
 ): Value {
+  if (form === "taps") return sumOfTaps([x, weight, bias], node);
   if (form !== "product") return winograd(x, weight, bias, Number(form.at(-1)) as Tile);
   const product = timesTransposed(x, reshape(weight, weight.shape.slice(0, 2)));
   return bias ? add(product, bias) : product;

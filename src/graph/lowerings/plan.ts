@@ -121,7 +121,7 @@ export function flops({ batch, channels, features, height, width, kernel, stride
  * they do not, measuring tells (see `inkling doctor --plan`).
  */
 const RATES = { kernel: 3.9e11, product: 4.2e11, weights: 3.6e10, cache: 3e10, memory: 1.5e10, turn: 8e9 };
-/** Rows of a matrix product at which it is half as fast as with many. */
+/** Rows of a matrix product with its weights on the right at which it is half as fast as with many. */
 const FEW_ROWS = 16;
 /** Bytes that stay in the cache between two nodes. */
 const CACHE = 2.4e7;
@@ -142,18 +142,21 @@ export function estimate(about: ConvolutionClass, form: ConvolutionForm): number
   const places = (batch * height * width) / stride ** 2;
   const weights = 4 * channels * features;
   const moved = (bytes: number, passes: number) => (bytes * passes) / (bytes > CACHE ? RATES.memory : RATES.cache);
-  const product = (rows: number, count: number) =>
-    Math.hypot(
-      (2 * count * rows * channels * features * (1 + FEW_ROWS / rows)) / RATES.product,
-      (count * weights) / RATES.weights,
-    );
+  const product = (rows: number, count: number, slowed = 1) =>
+    Math.hypot((2 * count * rows * channels * features * slowed) / RATES.product, (count * weights) / RATES.weights);
   if (form === "direct") {
     return Math.hypot(flops(about) / RATES.kernel, (batch * kernel ** 2 * weights) / RATES.weights);
   }
-  if (form === "product") return product(places, 1) + NODE;
+  if (form === "product") return product(places, 1, 1 + FEW_ROWS / places) + NODE;
+  if (form === "taps") {
+    const taps = kernel ** 2;
+    return (
+      product(places, taps) + moved(4 * taps * places * channels, 2) + moved(4 * taps * places * features, 2) + 9 * NODE
+    );
+  }
   const tile = tileOf(form);
   const planes = (tile + 2) ** 2;
   const tiles = batch * Math.ceil(height / tile) * Math.ceil(width / tile);
   const [seen, summed] = [4 * planes * tiles * channels, 4 * planes * tiles * features];
-  return product(tiles, planes) + moved(seen, 5) + moved(summed, 4) + (planes + 10) * NODE;
+  return product(tiles, planes) + moved(seen, 5) + moved(summed, 4) + 10 * NODE;
 }

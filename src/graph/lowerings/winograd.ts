@@ -1,8 +1,9 @@
-import { float32, int64, type Tensor } from "../../tensor/index.ts";
+import { float32, type Tensor } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
-import { add, concat, gatherAlong, matmul, pad, reshape, slice, split, transpose } from "../ops/index.ts";
-import { type Dim, fixed } from "../shape.ts";
-import { timesTransposed } from "./products.ts";
+import { add, concat, gatherAlong, matmul, pad, reshape, slice, transpose } from "../ops/index.ts";
+import { type Dim, fixed, times } from "../shape.ts";
+import { placesByTap, placesFirst } from "./places.ts";
+import { weightsTimes } from "./products.ts";
 
 /** Places of a tile's side: F(2×2, 3×3) or F(4×4, 3×3) in the words of Lavin & Gray. */
 export type Tile = 2 | 4;
@@ -50,52 +51,34 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
   const planes = (tile + 2) ** 2;
 
   const bordered = pad(x, [0, 1, 1, 0], [0, padded - height - 1, stride - width - 1, 0]);
-  const places = reshape(bordered, [batch, padded * stride, channels]);
+  const places = placesFirst(reshape(bordered, [batch, padded * stride, channels]));
   const tilesInBand = Math.max(TILES_IN_BAND, BAND / (4 * planes * Math.max(channels, features)));
   const bands = Math.ceil(rows / Math.ceil(tilesInBand / columns));
   const transforms = transformsOf(tile);
-  const kernels = transformedWeight(weight, transforms.weight);
-  const products = bands === 1 ? planeByPlane(kernels, [features, channels]) : allPlanes(kernels, [features, channels]);
-  const matrices = { input: bothSides(x, transforms.input), output: bothSides(x, transforms.output) };
-  const through = Array.from({ length: bands }, (_, i) => {
+  const through = {
+    input: bothSides(x, transforms.input),
+    weights: transformedWeight(weight, transforms.weight),
+    output: bothSides(x, transforms.output),
+  };
+  const results = Array.from({ length: bands }, (_, i) => {
     const [from, to] = [i, i + 1].map((edge) => Math.round((edge * rows) / bands)) as [number, number];
-    const y = tilesThrough(places, { tile, from, to, columns, stride }, { ...matrices, products });
+    const y = tilesThrough(places, { tile, from, to, columns, stride }, through);
     return bias ? add(y, bias) : y;
   });
-  let y = bands === 1 ? through[0]! : concat(through, 1);
+  let y = bands === 1 ? results[0]! : concat(results, 1);
   if (rows * tile > height) y = slice(y, 1, 0, height);
   if (columns * tile > width) y = slice(y, 2, 0, width);
   return y;
 }
 
 /**
- * G w Gᵀ: [K, C, 3, 3] → [planes, K C]. One product of all planes: the runtime adds up products of a single row in another
+ * G w Gᵀ: [K, C, 3, 3] → [planes, K, C]. One product of all planes: the runtime adds up products of a single row in another
  * order, which loses digits.
  */
 function transformedWeight(weight: Value, transform: Matrix): Value {
   const [features, channels] = weight.shape as [number, number];
   const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
-  return matmul(bothSides(weight, transform), taps);
-}
-
-/** Planes [B, planes, T, C] → [B, planes, T, K], each by its own kernel. */
-type Products = (seen: Value) => Value;
-
-/** Nodes of their own: only so does the runtime lay their weights out ahead, once for each node. */
-function planeByPlane(kernels: Value, shape: readonly [number, number]): Products {
-  const planes = fixed(kernels.shape, 0, "Winograd");
-  const each = split(kernels, planes, 0).map((kernel) => reshape(kernel, shape));
-  return (seen) =>
-    concat(
-      split(seen, planes, 1).map((plane, i) => timesTransposed(plane, each[i]!)),
-      1,
-    );
-}
-
-/** One node, which all bands share the weights of. With as many tiles as a band has, laying them out each time is little. */
-function allPlanes(kernels: Value, shape: readonly [number, number]): Products {
-  const turned = transpose(reshape(kernels, [kernels.shape[0]!, ...shape]), [0, 2, 1]);
-  return (seen) => matmul(seen, turned);
+  return reshape(matmul(bothSides(weight, transform), taps), [transform.length ** 2, features, channels]);
 }
 
 /** Which tiles: rows `from` up to `to` of them, in a padded picture of `stride` places a row. */
@@ -107,40 +90,41 @@ interface Tiles {
   readonly stride: number;
 }
 
-/** What all bands go through: B ⊗ B, the products, A ⊗ A. */
+/** What all bands go through. */
 interface Through {
+  /** B ⊗ B [planes, planes] */
   readonly input: Value;
-  readonly products: Products;
+  /** [planes, K, C] */
+  readonly weights: Value;
+  /** A ⊗ A [m², planes] */
   readonly output: Value;
 }
 
-/** Places of the padded picture [B, P, C] → the rows of the result that the tiles give, [B, (to − from) m, columns m, K]. */
-function tilesThrough(places: Value, tiles: Tiles, { input, products, output }: Through): Value {
+/** Places of the padded picture [P, B, C] → the rows of the result that the tiles give, [B, (to − from) m, columns m, K]. */
+function tilesThrough(places: Value, tiles: Tiles, { input, weights, output }: Through): Value {
   const { tile, columns } = tiles;
   const rows = tiles.to - tiles.from;
-  const planes = (tile + 2) ** 2;
-  const [batch, , channels] = places.shape as [Dim, number, number];
-  const gathered = gatherAlong(places, 1, placesOfTiles(tiles));
-  const seen = matmul(input, reshape(gathered, [batch, planes, rows * columns * channels]));
-  const all = products(reshape(seen, [batch, planes, rows * columns, channels]));
-  const features = fixed(all.shape, 3, "Winograd");
-  const parts = matmul(output, reshape(all, [batch, planes, rows * columns * features]));
-  const inTiles = reshape(parts, [batch, tile, tile, rows, columns, features]);
-  return reshape(transpose(inTiles, [0, 3, 1, 4, 2, 5]), [batch, rows * tile, columns * tile, features]);
+  const [planes, features, channels] = weights.shape as [number, number, number];
+  const [, batch] = places.shape as [number, Dim];
+  const inAll = times(batch, rows * columns);
+  const gathered = reshape(gatherAlong(places, 0, placesOfTiles(tiles)), [planes, times(inAll, channels)]);
+  const products = weightsTimes(weights, reshape(matmul(input, gathered), [planes, inAll, channels]));
+  const parts = matmul(output, reshape(products, [planes, times(inAll, features)]));
+  const turned = transpose(reshape(parts, [tile * tile, features, inAll]), [0, 2, 1]);
+  const inTiles = reshape(turned, [tile, tile, rows, columns, batch, features]);
+  return reshape(transpose(inTiles, [4, 2, 0, 3, 1, 5]), [batch, rows * tile, columns * tile, features]);
 }
 
 /** For each place within a tile, where the tiles have it among the places of the padded picture. */
 export function placesOfTiles({ tile, from, to, columns, stride }: Tiles): Tensor {
-  const side = tile + 2;
-  const places: number[] = [];
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      for (let row = from; row < to; row++) {
-        for (let column = 0; column < columns; column++) places.push((row * tile + y) * stride + column * tile + x);
-      }
-    }
-  }
-  return int64([places.length], places);
+  return placesByTap({
+    kernel: [tile + 2, tile + 2],
+    strides: [tile, tile],
+    wide: stride,
+    columns,
+    first: from,
+    end: to,
+  });
 }
 
 export const transformsOf = (tile: Tile): Transforms => cookToom(tile, POINTS[tile]);
