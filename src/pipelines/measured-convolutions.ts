@@ -33,7 +33,7 @@ export function thisMachine(threads: number = availableParallelism()): Machine {
 export type Measurements = Readonly<Record<string, Readonly<Partial<Record<ConvolutionForm, number>>>>>;
 
 /** How the file is written and what its times mean: counted up when a form is computed in another way. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 const schema = z.strictObject({
   format: z.literal(FORMAT),
