@@ -213,7 +213,7 @@ describe("inkling doctor --plan", () => {
     }
     expect(await json("--threads", "1")).toEqual(measured);
     expect((await json("--threads", "2")).networks[0]!.seconds.measured).toBeUndefined();
-    expect(await readdir(dirname(measured.file!))).toEqual([expect.stringMatching(/-1-threads-.*\.1\.json$/)]);
+    expect(await readdir(dirname(measured.file!))).toEqual([expect.stringMatching(/-1-threads-.*\.2\.json$/)]);
   });
 
   it("obeys a form and a budget", async () => {
