@@ -41,6 +41,7 @@ export async function serve(options: ServingOptions, cli: Cli, { open = false } 
     models,
     keepModels: options.keepModels,
     adapterFolder: options.loraFolder,
+    embeddings: Object.entries(defaults.embeddings ?? {}).map(([name, file]) => ({ name, file })),
     config,
     keyFile,
     withoutKeys: options.withoutKeys,

@@ -6,15 +6,16 @@ import { abilitiesOf } from "./abilities.ts";
 import { disposed, numbersOf } from "./ort.ts";
 import { removeDraftsOf } from "./prepared-folder.ts";
 import type { KeptReference, Reply, Request } from "./protocol.ts";
-import type {
-  Feeds,
-  KeptTensor,
-  Outputs,
-  RunOptions,
-  Runtime,
-  RuntimeOptions,
-  Session,
-  SessionOptions,
+import {
+  type Feeds,
+  type KeptTensor,
+  type Outputs,
+  type RunOptions,
+  type Runtime,
+  RuntimeEndedError,
+  type RuntimeOptions,
+  type Session,
+  type SessionOptions,
 } from "./runtime.ts";
 import { addsSignedBytes } from "./signed-bytes.ts";
 
@@ -96,7 +97,7 @@ class Host {
     this.#exit = new Promise((resolve) => {
       this.#child.once("exit", (code, signal) => {
         const die = () => {
-          this.#die(new Error(describeExit(code, signal, this.#stderr)));
+          this.#die(new RuntimeEndedError(describeExit(code, signal, this.#stderr)));
           // Ended in the midst of a load, it leaves weights that are half prepared.
           if (options.prepared) removeDraftsOf(options.prepared.folder, this.#child.pid!);
           resolve();

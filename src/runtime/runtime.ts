@@ -4,6 +4,11 @@ import type { DType, Tensor } from "../tensor/index.ts";
 export const devices = ["cpu", "webgpu", "cuda"] as const;
 export type Device = (typeof devices)[number];
 
+/** What computes has ended by itself, or was ended from outside: asked again, it starts anew. */
+export class RuntimeEndedError extends Error {
+  override readonly name = "RuntimeEndedError";
+}
+
 export type TensorLocation = "cpu" | "gpu-buffer";
 
 /**

@@ -30,6 +30,7 @@ export interface ServiceOptions {
   /** Where jobs and pictures are kept. */
   readonly data: string;
   readonly adapterFolder?: string;
+  readonly embeddings?: RequestTools["embeddings"];
   readonly config?: Pick<Config, "goals">;
   readonly allowHosts?: readonly string[];
   readonly allowOrigins?: readonly string[];
@@ -75,7 +76,7 @@ const KEPT = { waiting: 8, idleSeconds: 300 };
  * @throws InputError where another server has the folder, or its files are damaged
  */
 export async function openServices(models: Models, keys: Keys | undefined, options: ServiceOptions): Promise<Opened> {
-  const { data, log, machine, requestsPerSecond = 0, adapterFolder = "loras", config } = options;
+  const { data, log, machine, requestsPerSecond = 0, adapterFolder = "loras", embeddings, config } = options;
   const db = openDatabase(data);
   const files = {
     pictures: createFileStore(join(data, "pictures")),
@@ -84,7 +85,7 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
   };
   const [store, gallery] = [createJobStore(db), createGalleryStore(db)];
   await sweep({ store, gallery, ...files, log });
-  const requests: RequestTools = { ...files, adapterFolder, config, uploadPixels: UPLOAD_PIXELS };
+  const requests: RequestTools = { ...files, adapterFolder, embeddings, config, uploadPixels: UPLOAD_PIXELS };
   const limits = limitsOf(options);
   const metrics = createMetrics(() => jobs);
   const createQueue = options.createQueue ?? createLocalQueue;

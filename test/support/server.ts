@@ -147,7 +147,16 @@ function fakeDrawing(fail: TestServerOptions["fail"]): FakeDrawing & { readonly 
         yield { type: "decode", picture, secondsLeft: 0.5 };
         // Its pixels tell its seed.
         const image = { width, height, data: new Uint8Array(3 * width * height).fill((seed + picture) % 256) };
-        const own = { ...settings, negativePrompt: "", width, height, steps, count: 1, seed: seed + picture };
+        const own = {
+          negativePrompt: "",
+          rng: "cpu",
+          ...settings,
+          width,
+          height,
+          steps,
+          count: 1,
+          seed: seed + picture,
+        };
         const drawn = {
           type: "image",
           picture,

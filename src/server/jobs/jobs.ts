@@ -98,10 +98,10 @@ export function createJobs(options: JobsOptions): Jobs {
     async begin(id) {
       const job = store.begin(id, now());
       if (!job) return undefined;
-      const { request, settings, drawn, attempts } = job;
+      const { client, request, settings, drawn, attempts } = job;
       channels.tell(id, { type: "start", settings, pictures: picturesOf(settings), attempt: attempts });
       try {
-        return { id, request, settings, drawn, ...(await filesOf(request, options)) };
+        return { id, client, request, settings, drawn, ...(await filesOf(request, options)) };
       } catch (error) {
         // A picture of the gallery that it starts from was deleted meanwhile.
         if (!(error instanceof ApiError)) throw error;

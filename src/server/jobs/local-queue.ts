@@ -1,3 +1,4 @@
+import { RuntimeEndedError } from "../../runtime/runtime.ts";
 import { InputError } from "../../tensor/index.ts";
 import { createFairLine } from "./fair-line.ts";
 import type { Clerk, JobOrder, JobQueue, Outcome, WorkEvent } from "./queue.ts";
@@ -11,6 +12,9 @@ export interface LocalQueueOptions {
   readonly onError: (error: unknown, id: string) => void;
 }
 
+/** How often the process that computes may end under a job before that counts as one that cannot be drawn. */
+const MOST_CRASHES = 3;
+
 interface Running {
   readonly id: string;
   readonly controller: AbortController;
@@ -21,6 +25,8 @@ interface Running {
 /** A queue in this process: one job at a time, clients in turns. */
 export function createLocalQueue({ draw, onError }: LocalQueueOptions): JobQueue {
   const line = createFairLine();
+  /** How often the process that computes has ended under each job that is to be begun again. */
+  const crashes = new Map<string, number>();
   let running: Running | undefined;
   let closing = false;
   let wake = (): void => {};
@@ -40,7 +46,11 @@ export function createLocalQueue({ draw, onError }: LocalQueueOptions): JobQueue
       try {
         const order = await clerk.begin(id);
         clerk.moved();
-        if (order) await clerk.end(id, await run(order, job, clerk));
+        if (!order) continue;
+        const outcome = await run(order, job, clerk);
+        await clerk.end(id, outcome);
+        if (outcome.type === "stopped") line.add(order.client, id);
+        else crashes.delete(id);
       } catch (error) {
         // The books cannot be kept: a full disk, say. The job stays as it is stored, and is begun again with the next start.
         onError(error, id);
@@ -60,7 +70,15 @@ export function createLocalQueue({ draw, onError }: LocalQueueOptions): JobQueue
       return { type: "done" };
     } catch (error) {
       if (job.stopAs) return { type: job.stopAs };
-      if (error instanceof InputError) return { type: "failed", message: error.message };
+      // Memory may have been short for a moment: the process that computes is started anew.
+      if (error instanceof RuntimeEndedError) {
+        const count = (crashes.get(order.id) ?? 0) + 1;
+        crashes.set(order.id, count);
+        onError(error, order.id);
+        if (count < MOST_CRASHES) return { type: "stopped" };
+      }
+      if (error instanceof InputError || error instanceof RuntimeEndedError)
+        return { type: "failed", message: error.message };
       onError(error, order.id);
       return { type: "failed", message: "Something went wrong while it was drawn; the server's log says what." };
     }

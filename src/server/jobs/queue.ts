@@ -4,6 +4,7 @@ import type { JobEvent } from "../schema/events.ts";
 /** What has to be known to draw a job, wherever that is done. */
 export interface JobOrder {
   readonly id: string;
+  readonly client: string;
   /** Its seed is settled. */
   readonly request: DrawRequest;
   readonly settings: DrawnSettings;

@@ -16,6 +16,8 @@ export interface RequestTools {
   readonly uploads: Pick<FileStore, "read" | "write">;
   /** Where adapters are. */
   readonly adapterFolder: string;
+  /** Words that were learnt, and may stand in any prompt. */
+  readonly embeddings?: GenerateSettings["embeddings"];
   /** Goals of a config file. */
   readonly config?: Pick<Config, "goals">;
   /** Pixels of a picture that comes from outside. */
@@ -82,12 +84,13 @@ export async function settingsOf(
   tools: Omit<RequestTools, "pictures" | "uploads">,
 ): Promise<GenerateSettings> {
   const { model: _, goal, adapters, image: __, mask: ___, ...plain } = request;
-  const { adapterFolder, uploadPixels, config } = tools;
+  const { adapterFolder, embeddings, uploadPixels, config } = tools;
   return {
     ...plain,
     ...(goal !== undefined && goal !== NO_GOAL && { goal: goalOf(goal, { config }) }),
     ...(adapters && { adapters: await adaptersOf(adapters, adapterFolder) }),
     adapterFolder,
+    ...(embeddings?.length && { embeddings }),
     ...(image && { image: await decodePicture(image, "image", "white", uploadPixels) }),
     ...(mask && { mask: await decodePicture(mask, "mask", "black", uploadPixels) }),
   };
