@@ -38,6 +38,11 @@ const ROUTES: readonly Route[] = [
   studio,
 ];
 
+/** Routes whose bodies may hold pictures; those of the others are words. */
+const BRINGS_PICTURES = /^\/(api\/(jobs|score|settings)|v1|sdapi)(\/|$)/;
+/** Bytes of a body without pictures. */
+const SMALL_BODY = 2 ** 20;
+
 /** The server as a function from request to response. */
 export function createApp(services: Services): App {
   const { access, limits, version } = services;
@@ -49,7 +54,8 @@ export function createApp(services: Services): App {
   app.onError((error, c) => {
     const told = error instanceof HTTPException ? fromHttp(error) : apiError(error);
     const log = c.var.log ?? services.log;
-    if (told.code === "internal") log.error({ err: error }, "a request failed");
+    // Of one whose client has gone nobody reads the answer.
+    if (told.code === "internal" && !c.req.raw.signal.aborted) log.error({ err: error }, "a request failed");
     if (told.retryAfter !== undefined) c.header("Retry-After", String(told.retryAfter));
     return c.json(told.problem, told.status);
   });
@@ -69,14 +75,8 @@ export function createApp(services: Services): App {
   );
   app.use(originGuard(access));
   app.use(clientGuard(access));
-  app.use(
-    bodyLimit({
-      maxSize: limits.body,
-      onError: () => {
-        throw new ApiError("too_large", `A request has at most ${limits.body} bytes here.`);
-      },
-    }),
-  );
+  const [large, small] = [sized(limits.body), sized(Math.min(limits.body, SMALL_BODY))];
+  app.use((c, next) => (BRINGS_PICTURES.test(c.req.path) ? large : small)(c, next));
   for (const route of ROUTES) route(app, services);
   app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {
@@ -85,6 +85,14 @@ export function createApp(services: Services): App {
     ...(access.keys && { security: [{ key: [] }] }),
   });
   return app;
+}
+
+/** Refuses longer bodies, whether they say how long they are or not. */
+function sized(maxSize: number): MiddlewareHandler<Env> {
+  const onError = (): never => {
+    throw new ApiError("too_large", `A request has at most ${maxSize} bytes here.`);
+  };
+  return bodyLimit({ maxSize, onError });
 }
 
 /** Notes every request: its path and never its query, in which people search by words. */

@@ -8,6 +8,7 @@ import type { MachineOptions, OpeningOptions } from "../pipelines/opening.ts";
 import { version } from "../pipelines/version.ts";
 import type { Keys } from "./access/keys.ts";
 import { createRate } from "./access/rate.ts";
+import { createDecoder } from "./jobs/decoder.ts";
 import { drawJob } from "./jobs/draw-job.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { createLocalQueue, type DrawJob, type LocalQueueOptions } from "./jobs/local-queue.ts";
@@ -64,8 +65,8 @@ export interface Opened {
 const BURST_SECONDS = 6;
 /** How often a job is begun before it counts as one that cannot be drawn. */
 const ATTEMPTS = 10;
-/** Pixels of a picture that comes from outside: what a camera makes. */
-const UPLOAD_PIXELS = 50_000_000;
+/** A picture that comes from outside has the pixels of a camera's at most, and so many may wait to be decoded. */
+const UPLOADS = { pixels: 50_000_000, waiting: 16 };
 /** Prompt writer and CLIP: who may wait for them, and for how long they stay in memory. */
 const KEPT = { waiting: 8, idleSeconds: 300 };
 
@@ -85,7 +86,7 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
   };
   const [store, gallery] = [createJobStore(db), createGalleryStore(db)];
   await sweep({ store, gallery, ...files, log });
-  const requests: RequestTools = { ...files, adapterFolder, embeddings, config, uploadPixels: UPLOAD_PIXELS };
+  const requests: RequestTools = { ...files, adapterFolder, embeddings, config, decode: createDecoder(UPLOADS) };
   const limits = limitsOf(options);
   const metrics = createMetrics(() => jobs);
   const createQueue = options.createQueue ?? createLocalQueue;

@@ -17,6 +17,7 @@ export async function rankBySimilarity(
   like: string,
   filter: GalleryFilter,
   { gallery, files, clip }: Pick<Services, "gallery" | "files" | "clip">,
+  signal: AbortSignal,
 ): Promise<GalleryItem[]> {
   const items = gallery.list({ ...filter, limit: MOST });
   const picture = gallery.get(like);
@@ -30,13 +31,16 @@ export async function rankBySimilarity(
         fresh.slice(i, i + BATCH).map(async ({ id }) => ({ id, bytes: await files.pictures.read(`${id}.png`) })),
       );
       const there = batch.flatMap(({ id, bytes }) => (bytes ? [{ id, bytes }] : []));
-      const embeddings = await opened.embedPictures(there.map(({ bytes }) => bytes));
+      const embeddings = await opened.embedPictures(
+        there.map(({ bytes }) => bytes),
+        { signal },
+      );
       for (const [k, { id }] of there.entries()) {
         gallery.setEmbedding(id, name, embeddings[k]!);
         known.set(id, embeddings[k]!);
       }
     }
-    const wanted = picture ? known.get(picture.id) : (await opened.embedTexts([like]))[0];
+    const wanted = picture ? known.get(picture.id) : (await opened.embedTexts([like], { signal }))[0];
     if (!wanted) return [];
     return items
       .filter(({ id }) => id !== picture?.id)

@@ -1,6 +1,5 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { decodePicture } from "../../image/index.ts";
 import type { Config } from "../../pipelines/config.ts";
 import { goalOf } from "../../pipelines/goal.ts";
 import { NO_GOAL } from "../../pipelines/goals.ts";
@@ -9,6 +8,7 @@ import { InputError } from "../../tensor/index.ts";
 import { ApiError } from "../error.ts";
 import type { DrawRequest, PictureSource } from "../schema/draw.ts";
 import { type FileStore, sha256 } from "../store/files.ts";
+import type { Decode } from "./decoder.ts";
 
 /** What requests are read with. */
 export interface RequestTools {
@@ -20,8 +20,7 @@ export interface RequestTools {
   readonly embeddings?: GenerateSettings["embeddings"];
   /** Goals of a config file. */
   readonly config?: Pick<Config, "goals">;
-  /** Pixels of a picture that comes from outside. */
-  readonly uploadPixels: number;
+  readonly decode: Decode;
 }
 
 /** The files that a request starts from, as bytes. */
@@ -84,15 +83,15 @@ export async function settingsOf(
   tools: Omit<RequestTools, "pictures" | "uploads">,
 ): Promise<GenerateSettings> {
   const { model: _, goal, adapters, image: __, mask: ___, ...plain } = request;
-  const { adapterFolder, embeddings, uploadPixels, config } = tools;
+  const { adapterFolder, embeddings, decode, config } = tools;
   return {
     ...plain,
     ...(goal !== undefined && goal !== NO_GOAL && { goal: goalOf(goal, { config }) }),
     ...(adapters && { adapters: await adaptersOf(adapters, adapterFolder) }),
     adapterFolder,
     ...(embeddings?.length && { embeddings }),
-    ...(image && { image: await decodePicture(image, "image", "white", uploadPixels) }),
-    ...(mask && { mask: await decodePicture(mask, "mask", "black", uploadPixels) }),
+    ...(image && { image: await decode(image, "image", "white") }),
+    ...(mask && { mask: await decode(mask, "mask", "black") }),
   };
 }
 

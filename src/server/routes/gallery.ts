@@ -71,7 +71,7 @@ export const gallery: Route = (app, services) => {
       const pictures = found.slice(0, limit);
       return c.json({ pictures, next: found.length > limit ? pictures.at(-1)!.id : null }, 200);
     }
-    const ranked = await rankBySimilarity(similar, filter, services);
+    const ranked = await rankBySimilarity(similar, filter, services, c.req.raw.signal);
     const from = before === undefined ? 0 : ranked.findIndex(({ id }) => id === before) + 1;
     const pictures = ranked.slice(from, from + limit);
     return c.json({ pictures, next: ranked.length > from + limit ? pictures.at(-1)!.id : null }, 200);

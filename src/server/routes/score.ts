@@ -1,5 +1,4 @@
 import { createRoute } from "@hono/zod-openapi";
-import { decodePicture } from "../../image/index.ts";
 import { clipScore, textProbabilities } from "../../pipelines/index.ts";
 import { body, json, problems } from "../describe.ts";
 import { bytesOf } from "../jobs/request.ts";
@@ -25,7 +24,7 @@ export const score: Route = (app, { clip, requests }) => {
       // One after another: several large ones at once would need the memory of all.
       for (const [i, source] of pictures.entries()) {
         const at = `pictures.${i}`;
-        const picture = await decodePicture(await bytesOf(source, at, requests), at, "white", requests.uploadPixels);
+        const picture = await requests.decode(await bytesOf(source, at, requests), at, "white");
         seen.push((await opened.embedPictures([picture], { signal }))[0]!);
       }
       const words = await opened.embedTexts(texts, { signal });
