@@ -15,12 +15,13 @@ import {
   type EmbeddingSetting,
   type PromptSyntax,
   promptSyntaxes,
+  type Shortcuts,
 } from "../pipelines/settings.ts";
 import type { PredictionType } from "../weights/index.ts";
 import type { ConfigOptions } from "./config.ts";
 
 /** Options of every command that draws. Those that are not given are undefined. */
-export interface DrawingOptions extends ConfigOptions, MachineFlags, ConvolutionFlags, PrecisionFlags {
+export interface DrawingOptions extends ConfigOptions, MachineFlags, ConvolutionFlags, PrecisionFlags, Shortcuts {
   readonly goal?: string;
   readonly from?: string;
   readonly negative?: string;
@@ -32,11 +33,6 @@ export interface DrawingOptions extends ConfigOptions, MachineFlags, Convolution
   readonly size?: { readonly width: number; readonly height: number };
   readonly guidance?: number;
   readonly guidanceRescale?: number;
-  readonly guidanceInterval?: readonly [number, number];
-  readonly ngms?: number;
-  readonly deepCache?: number;
-  readonly deepCacheBranch?: number;
-  readonly tokenMerging?: number;
   readonly sampler?: string;
   readonly schedule?: string;
   readonly eta?: number;
@@ -93,6 +89,32 @@ export const PICTURE = "Picture:";
 export const MODEL = "Model and machine:";
 export const OUTPUT = "Output:";
 
+/** Gives `command` the options of {@link Shortcuts}. */
+export function addShortcutOptions(command: Command): Command {
+  return command
+    .option("--guidance-interval <from:to>", "guide only in this part of the steps, such as 0:0.7", interval)
+    .option(
+      "--ngms <sigma>",
+      "below this noise level guide in every second call alone (A1111's negative guidance minimum sigma)",
+      number(...limits.ngms),
+    )
+    .option(
+      "--deep-cache <n>",
+      "run the whole U-Net in every n-th call only: faster, and not the same picture",
+      integer("It is", ...limits.deepCache),
+    )
+    .option(
+      "--deep-cache-branch <n>",
+      "how much of it runs in between: 0 is the least",
+      integer("It is", ...limits.deepCacheBranch),
+    )
+    .option(
+      "--token-merging <share>",
+      "merge this share of the places before self-attention, 0 to 0.75: faster, and not the same picture",
+      number(...limits.tokenMerging),
+    );
+}
+
 /** Gives `command` its words and the options of {@link DrawingOptions}. */
 export function addDrawingOptions(
   command: Command,
@@ -122,28 +144,8 @@ export function addDrawingOptions(
       "stop the text encoder before its last layers, as A1111 counts: 1 is none",
       integer("It is", 1, 100),
     )
-    .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(...limits.guidanceRescale))
-    .option("--guidance-interval <from:to>", "guide only in this part of the steps, such as 0:0.7", interval)
-    .option(
-      "--ngms <sigma>",
-      "below this noise level guide in every second call alone (A1111's negative guidance minimum sigma)",
-      number(...limits.ngms),
-    )
-    .option(
-      "--deep-cache <n>",
-      "run the whole U-Net in every n-th call only: faster, and not the same picture",
-      integer("It is", ...limits.deepCache),
-    )
-    .option(
-      "--deep-cache-branch <n>",
-      "how much of it runs in between: 0 is the least",
-      integer("It is", ...limits.deepCacheBranch),
-    )
-    .option(
-      "--token-merging <share>",
-      "merge this share of the places before self-attention, 0 to 0.75: faster, and not the same picture",
-      number(...limits.tokenMerging),
-    )
+    .option("--guidance-rescale <share>", "pull guided contrast back, 0 to 1", number(...limits.guidanceRescale));
+  addShortcutOptions(command)
     .addOption(
       new Option(
         "--prompt-syntax <name>",

@@ -1,9 +1,12 @@
 import { float32, type Tensor } from "../tensor/index.ts";
 import { type LoadOptions, open } from "./inkling.ts";
 import type { MachineOptions } from "./opening.ts";
-import { textToImage } from "./text-to-image.ts";
+import type { Shortcuts } from "./settings.ts";
+import { cutOf, textToImage } from "./text-to-image.ts";
 
 export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "convolutions" | "precision" | "weights"> {
+  /** What leaves out work. Default: nothing. */
+  readonly shortcuts?: Shortcuts;
   /** Pixels of a side. */
   readonly size: number;
   readonly steps: number;
@@ -14,8 +17,10 @@ export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "con
   readonly signal?: AbortSignal;
 }
 
-/** Seconds. */
+/** Times in seconds. */
 export interface BenchmarkReport {
+  /** Of the whole walk. */
+  readonly steps: number;
   readonly load_s: number;
   readonly encode_s: number[];
   readonly step_s: number[];
@@ -30,16 +35,16 @@ const REPEATS = 2;
 
 /** Times what a picture is made of: loading, text, each step with its sampler, decoding. */
 export async function benchmark(model: string | undefined, options: BenchmarkOptions): Promise<BenchmarkReport> {
-  const { size, steps, measure, cfg, signal, ...loading } = options;
+  const { size, steps, measure, cfg, shortcuts, signal, ...loading } = options;
   const start = performance.now();
   const tools = await open(model, loading);
   const { networks, facts, runtime } = tools;
   try {
     const picture = { prompt: PROMPT, sampler: SAMPLER, steps, guidance: cfg, width: size, height: size, seed: 0 };
-    const settings = tools.resolve(picture);
+    const settings = tools.resolve({ ...picture, ...shortcuts });
     const latent = { height: size / facts.scale, width: size / facts.scale };
-    await networks.prepare(latent, { skip: 0, tiled: settings.tiling, signal });
-    const report: BenchmarkReport = { load_s: since(start), encode_s: [], step_s: [], decode_s: [] };
+    await networks.prepare(latent, { skip: 0, tiled: settings.tiling, ...cutOf(settings), signal });
+    const report: BenchmarkReport = { steps, load_s: since(start), encode_s: [], step_s: [], decode_s: [] };
 
     let latents: Tensor<"float32"> | undefined;
     for (let i = 0; i < REPEATS; i++) {

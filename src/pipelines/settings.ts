@@ -128,6 +128,12 @@ export interface GenerateSettings {
   signal?: AbortSignal;
 }
 
+/** What leaves out work and moves the picture. */
+export type Shortcuts = Pick<
+  GenerateSettings,
+  "guidanceInterval" | "ngms" | "deepCache" | "deepCacheBranch" | "tokenMerging"
+>;
+
 /** An adapter's .safetensors file, and how strongly it works. */
 export interface AdapterSetting {
   readonly file: string;

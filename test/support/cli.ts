@@ -93,7 +93,7 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
       return fakeClip(ran);
     },
     convolutionPlan: engine.convolutionPlan,
-    benchmark: async () => ({ load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3], decode_s: [0.4] }),
+    benchmark: async () => ({ steps: 1, load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3], decode_s: [0.4] }),
     describeRuntime: async () => [
       { device: "cpu", works: true, reason: "works" },
       { device: "webgpu", works: false, reason: "no adapter" },

@@ -130,18 +130,21 @@ describe("trace", () => {
 
 it("bench ends with one line of JSON, and is a table on a terminal", async () => {
   const asked: unknown[] = [];
-  const report = { load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3, 0.5], decode_s: [0.4, 0.4] };
+  const report = { steps: 4, load_s: 1, encode_s: [0.1, 0.2], step_s: [0.3, 0.5], decode_s: [0.4, 0.4] };
   const benchmark = async (...args: unknown[]) => {
     asked.push(args);
     return report;
   };
   const { stdout, code } = await runCli(
-    "bench --model folder --size 64 --steps 25 --measure 2 --cfg 7.5 --threads 2".split(" "),
+    "bench --model folder --size 64 --steps 25 --measure 2 --cfg 7.5 --threads 2 --deep-cache 3".split(" "),
     { engine: { benchmark } },
   );
   expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!)).toEqual(report);
   expect(code).toBe(0);
-  expect(asked[0]).toMatchObject(["folder", { size: 64, steps: 25, measure: 2, cfg: 7.5, threads: 2 }]);
+  expect(asked[0]).toMatchObject([
+    "folder",
+    { size: 64, steps: 25, measure: 2, cfg: 7.5, threads: 2, shortcuts: { deepCache: 3 } },
+  ]);
   const shown = await runCli(["bench", "--steps", "4"], { engine: { benchmark }, screen: true });
   expect(shown.stdout).toMatch(/^load +1\.000 s\ntext +0\.200 s\nstep +0\.400 s +median of 2.*\n/);
   // 0.2 + 0.3 + 0.5 + two steps of 0.4 + 0.4

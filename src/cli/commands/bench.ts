@@ -1,11 +1,13 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { BenchmarkReport } from "../../pipelines/benchmark.ts";
 import { limits, type WeightForm } from "../../pipelines/limits.ts";
+import type { Shortcuts } from "../../pipelines/settings.ts";
 import { type Cli, write } from "../cli.ts";
 import {
   addConvolutionOptions,
   addMachineOptions,
   addPrecisionOption,
+  addShortcutOptions,
   type ConvolutionFlags,
   integer,
   type MachineFlags,
@@ -15,7 +17,7 @@ import {
 } from "../options.ts";
 import { table } from "../table.ts";
 
-interface BenchOptions extends MachineFlags, ConvolutionFlags, PrecisionFlags {
+interface BenchOptions extends MachineFlags, ConvolutionFlags, PrecisionFlags, Shortcuts {
   readonly model?: string;
   readonly size: number;
   readonly steps: number;
@@ -42,9 +44,12 @@ export function bench(command: Command, cli: Cli): void {
       number(...limits.guidance),
       7.5,
     );
+  addShortcutOptions(command);
   addPrecisionOption(addConvolutionOptions(addMachineOptions(command.addOption(weightsOption()))))
     .option("--json", "JSON on a terminal, too")
-    .action(async ({ model, measure, json, size, steps, cfg, precision, weights, ...machine }: BenchOptions) => {
+    .action(async (options: BenchOptions) => {
+      const { model, measure, json, size, steps, cfg, precision, weights, ...rest } = options;
+      const { guidanceInterval, ngms, deepCache, deepCacheBranch, tokenMerging, ...machine } = rest;
       const { signal } = cli;
       const { convolutionsOf, machineOf } = await import("../machine.ts");
       const report = await cli.engine.benchmark(model, {
@@ -55,17 +60,18 @@ export function bench(command: Command, cli: Cli): void {
         size,
         steps,
         cfg,
+        shortcuts: { guidanceInterval, ngms, deepCache, deepCacheBranch, tokenMerging },
         measure: Math.min(measure ?? steps, steps),
         signal,
       });
       signal.throwIfAborted();
       const wanted = json || !cli.stdout.isTTY;
-      await write(cli.stdout, wanted ? `${JSON.stringify(report)}\n` : table(rows(report, steps)));
+      await write(cli.stdout, wanted ? `${JSON.stringify(report)}\n` : table(rows(report)));
     });
 }
 
 /** Text and decoder count the second time, which is warm; steps not taken as the median of those that were. */
-function rows({ load_s, encode_s, step_s, decode_s }: BenchmarkReport, steps: number): string[][] {
+function rows({ steps, load_s, encode_s, step_s, decode_s }: BenchmarkReport): string[][] {
   const [text, decoder] = [encode_s.at(-1)!, decode_s.at(-1)!];
   const taken = step_s.reduce((a, b) => a + b, 0);
   const step = median(step_s);
