@@ -18,6 +18,7 @@ import { serve } from "./commands/serve.ts";
 import { studio } from "./commands/studio.ts";
 import { trace } from "./commands/trace.ts";
 import { train } from "./commands/train.ts";
+import { tune } from "./commands/tune.ts";
 import { vary } from "./commands/vary.ts";
 import { write } from "./commands/write.ts";
 
@@ -43,6 +44,7 @@ export const commands: Readonly<Record<string, Define>> = {
   models,
   doctor,
   train,
+  tune,
   trace,
   bench,
 };

@@ -8,27 +8,41 @@ interface About {
   readonly data: string;
   /** What `--from` takes. */
   readonly from: string;
+  /** What `--out` becomes. */
+  readonly out?: string;
+  /** Which steps hold unless said otherwise. */
+  readonly steps?: string;
 }
 
 /** Gives `command` the options of `RecipeFlags` that say what is learnt, and opens the group of those that say how. */
-export function addSubjectOptions(command: Command, { data, from }: About): Command {
+export function addSubjectOptions(command: Command, { data, from, out = "becomes the model", steps }: About): Command {
   return command
     .option("--data <source>", data)
     .option("-m, --from <model>", from)
     .option("--config <file>", "a recipe: model and settings in a file (.json, .js, .ts); options beside it win")
-    .option("-o, --out <folder>", "the folder that becomes the model, with its checkpoints")
-    .option("--steps <n>", "steps of the optimizer", integer("Steps are", ...limits.steps))
+    .option("-o, --out <folder>", `the folder that ${out}, with its checkpoints`)
+    .option(
+      "--steps <n>",
+      ["steps of the optimizer", steps].filter(Boolean).join(" "),
+      integer("Steps are", ...limits.steps),
+    )
     .option("--resume [checkpoint]", "go on from the latest checkpoint in --out, or from this one")
     .optionsGroup("Learning:");
 }
 
+/** What the help says holds where nothing is said. */
+interface LearningDefaults {
+  readonly rate?: string;
+  readonly ema?: number;
+}
+
 /** Gives `command` the options of every optimizer. */
-export function addLearningOptions(command: Command): Command {
+export function addLearningOptions(command: Command, { rate = "0.0001", ema = 0.999 }: LearningDefaults = {}): Command {
   return command
     .option("-b, --batch <n>", "examples that are computed at once (default: 4)", integer("It is", ...limits.batch))
     .option("--accumulate <n>", "batches that make a step (default: 1)", integer("It is", ...limits.accumulate))
     .option("--gradient-checkpointing", "compute blocks twice rather than keep what they gave: slower, in less memory")
-    .option("--lr <rate>", "the highest learning rate (default: 0.0001)", number(...limits.learningRate))
+    .option("--lr <rate>", `the highest learning rate (default: ${rate})`, number(...limits.learningRate))
     .addOption(
       new Option("--schedule <name>", "how the rate goes on after the warm-up (default: constant)").choices(
         learningRateSchedules,
@@ -39,7 +53,7 @@ export function addLearningOptions(command: Command): Command {
     .option("--max-norm <n>", "clip gradients to this length (default: 1)", number(...limits.maxNorm))
     .option(
       "--ema <decay>",
-      "of the average of the weights that is written; 0 writes the weights themselves (default: 0.999)",
+      `of the average of the weights that is written; 0 writes the weights themselves (default: ${ema})`,
       number(...limits.ema),
     )
     .option(
@@ -54,6 +68,21 @@ export function addPictureOptions(command: Command): Command {
   return command
     .option("-s, --size <WxH>", "pixels: 256, or 256x384 (default: the model's own)", size)
     .option("--flip", "mirror half of the pictures");
+}
+
+/** Gives `command` the options of how noise and captions are learnt. */
+export function addDiffusionOptions(command: Command, dropout: number): Command {
+  return command
+    .option(
+      "--caption-dropout <share>",
+      `pictures that are learnt without their caption, which guidance needs (default: ${dropout})`,
+      number(...limits.captionDropout),
+    )
+    .option(
+      "--snr-gamma <n>",
+      "weigh noise levels by min-SNR, 5 is usual (default: 0, none)",
+      number(...limits.snrGamma),
+    );
 }
 
 /** Gives `command` the options that say where to compute, when to save and what to say. */
@@ -77,5 +106,14 @@ export function addSamplesOption(command: Command, what = "sample pictures"): Co
     "--samples-every <n>",
     `steps between ${what} (default: none)`,
     integer("It is", ...limits.every),
+  );
+}
+
+/** Gives `command` the options of sample pictures of prompts, by default of `what`. */
+export function addSampleOptions(command: Command, what: string): Command {
+  return addSamplesOption(command).option(
+    "--sample <prompt>",
+    `what they show; may be given several times (default: ${what})`,
+    (prompt: string, before: readonly string[] = []) => [...before, prompt],
   );
 }

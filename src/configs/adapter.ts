@@ -1,5 +1,9 @@
 import type { StoredTensor } from "../tensor/index.ts";
 
+/** In which layout what was tuned is written: peft's, which diffusers loads, or that of kohya's scripts, which A1111's tools load. */
+export const adapterFormats = ["diffusers", "kohya"] as const;
+export type AdapterFormat = (typeof adapterFormats)[number];
+
 /**
  * What an adapter adds to one layer's weight W, ΔW = factor · product, in the layouts in which it is published:
  * - lora: up · down (Hu et al. 2022); of a convolution, down keeps the kernel and up is 1×1

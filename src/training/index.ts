@@ -26,6 +26,7 @@ export {
 export { type DrawingKind, type DrawingsOptions, drawingKinds, openDrawings } from "./data/drawings/drawings.ts";
 export { type Fit, fitted } from "./data/fit.ts";
 export { type FilesOptions, openFolder } from "./data/folder.ts";
+export { named } from "./data/named.ts";
 export { type DatasetOptions, generatorNames, openDataset } from "./data/open.ts";
 export { judgeShape, type ShapeVerdict } from "./data/shape-judge.ts";
 export {
@@ -42,6 +43,7 @@ export { captionTexts, type Text, textsOf } from "./data/texts.ts";
 export { packedRows, rowBatch, type TokenRow, textRows, tokensOf } from "./data/token-rows.ts";
 export { order, type Stop, type WalkOptions, walk } from "./data/walk.ts";
 export { openWebDataset } from "./data/web-dataset.ts";
+export type { DiffusionBatchOptions } from "./diffusion-batches.ts";
 export { type DiffusionLessonOptions, diffusionLesson } from "./diffusion-lesson.ts";
 export { type DiffusionModel, type DiffusionParts, diffusionModel } from "./diffusion-model.ts";
 export { createEventFile, type EventFile, type LoggedPicture } from "./event-file.ts";
@@ -64,9 +66,19 @@ export {
   learningRateAt,
 } from "./learning-rate.ts";
 export type { Lesson } from "./lesson.ts";
-export { type Distance, distances, type LearningRateSchedule, learningRateSchedules, trainLimits } from "./limits.ts";
+export {
+  type AdapterFormat,
+  adapterFormats,
+  type Distance,
+  distances,
+  type LearningRateSchedule,
+  type LoraTarget,
+  learningRateSchedules,
+  loraTargets,
+  trainLimits,
+} from "./limits.ts";
 export { train } from "./loop.ts";
-export { type LoraLessonOptions, type LoraTarget, loraLesson, loraTargets } from "./lora-lesson.ts";
+export { type LoraLessonOptions, loraLesson } from "./lora-lesson.ts";
 export { captionerLoss } from "./losses/captioner.ts";
 export { clipLoss } from "./losses/clip.ts";
 export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from "./losses/diffusion.ts";
@@ -86,6 +98,7 @@ export { captionerRecipe } from "./recipes/captioner.ts";
 export { clipRecipe } from "./recipes/clip.ts";
 export { diffusionRecipe } from "./recipes/diffusion.ts";
 export { gpt2Recipe } from "./recipes/gpt2.ts";
+export { inversionRecipe, loraRecipe } from "./recipes/tune.ts";
 export { vaeRecipe } from "./recipes/vae.ts";
 export { reconstructed } from "./reconstruction.ts";
 export { openRedisPost, type RedisPost, type RedisPostOptions } from "./redis-post.ts";

@@ -1,11 +1,12 @@
 import { join } from "node:path";
+import type { AdapterFormat } from "../configs/index.ts";
 import type { Graph } from "../graph/index.ts";
 import { saveBytes } from "../image/index.ts";
 import { pseudoWordFeeds } from "../models/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { float32, InputError, int64 } from "../tensor/index.ts";
 import { withPseudoWords } from "../text/index.ts";
-import { encodeSafetensors, type LoraFormat, readWeight } from "../weights/index.ts";
+import { encodeSafetensors, readWeight } from "../weights/index.ts";
 import { type DiffusionBatchOptions, openDiffusionBatches } from "./diffusion-batches.ts";
 import type { DiffusionModel } from "./diffusion-model.ts";
 import { frozenWeights } from "./frozen.ts";
@@ -21,7 +22,7 @@ export interface InversionLessonOptions extends DiffusionBatchOptions {
   /** Words whose vectors it begins with. */
   readonly init: string;
   /** diffusers names the tensor by the word, A1111 calls it emb_params and the word by the file. */
-  readonly format: LoraFormat;
+  readonly format: AdapterFormat;
   /** The file that is written to the run's folder. */
   readonly file: string;
 }

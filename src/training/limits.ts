@@ -1,3 +1,6 @@
+// Not the room's index, which loads more: the command line looks here before anything else.
+export { type AdapterFormat, adapterFormats } from "../configs/adapter.ts";
+
 /** How the learning rate goes over a run, as diffusers.optimization has it under these names. */
 export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
 export type LearningRateSchedule = (typeof learningRateSchedules)[number];
@@ -5,6 +8,13 @@ export type LearningRateSchedule = (typeof learningRateSchedules)[number];
 /** How far a value is from another: |x − y|, or (x − y)². */
 export const distances = ["l1", "l2"] as const;
 export type Distance = (typeof distances)[number];
+
+/**
+ * Which layers a LoRA stands beside: attention's projections alone (Hu et al. 2022, diffusers' scripts), all of the
+ * transformers' (kohya's), or the convolutions between them as well (kohya's with a conv_dim).
+ */
+export const loraTargets = ["attention", "transformers", "convolutions"] as const;
+export type LoraTarget = (typeof loraTargets)[number];
 
 /** The least and the greatest of every number that a person may set. The command line refuses by the same table. */
 export const trainLimits = {
@@ -27,6 +37,10 @@ export const trainLimits = {
   tokens: [3, 65_536],
   /** Embeddings before a caption. */
   prefix: [1, 1024],
+  rank: [1, 1024],
+  alpha: [0, 1e6],
+  /** Of a new word; what fits into a row of CLIP's tokens. */
+  vectors: [1, 75],
   /** Steps between two checkpoints, or two sheets of samples. */
   every: [1, 100_000_000],
   keep: [1, 10_000],

@@ -1,25 +1,20 @@
 import { join } from "node:path";
+import type { AdapterFormat } from "../configs/index.ts";
 import type { Graph } from "../graph/index.ts";
 import { saveBytes } from "../image/index.ts";
 import { adaptableLayers, type LoraSize, withLora } from "../models/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { float32 } from "../tensor/index.ts";
-import { type AdaptedPart, encodeSafetensors, type LoraFormat, type LoraLayer, loraTensors } from "../weights/index.ts";
+import { type AdaptedPart, encodeSafetensors, type LoraLayer, loraTensors } from "../weights/index.ts";
 import { freshness, shapesOf } from "./beginning.ts";
 import { type DiffusionBatchOptions, openDiffusionBatches } from "./diffusion-batches.ts";
 import type { DiffusionModel } from "./diffusion-model.ts";
 import { frozenWeights } from "./frozen.ts";
 import { type ParameterShapes, torchWeights } from "./initial-weights.ts";
 import type { Lesson } from "./lesson.ts";
+import { type LoraTarget, loraTargets } from "./limits.ts";
 import { diffusionLoss } from "./losses/diffusion.ts";
 import { toldAsEmbeddings, toldAsIds } from "./told.ts";
-
-/**
- * Which layers a LoRA stands beside: attention's projections alone (Hu et al. 2022, diffusers' scripts), all of the
- * transformers' (kohya's), or the convolutions between them as well (kohya's with a conv_dim).
- */
-export const loraTargets = ["attention", "transformers", "convolutions"] as const;
-export type LoraTarget = (typeof loraTargets)[number];
 
 export interface LoraLessonOptions extends DiffusionBatchOptions, LoraSize {
   readonly targets: LoraTarget;
@@ -27,7 +22,7 @@ export interface LoraLessonOptions extends DiffusionBatchOptions, LoraSize {
   readonly trainTextEncoder: boolean;
   /** Fixes where it begins. */
   readonly seed: number;
-  readonly format: LoraFormat;
+  readonly format: AdapterFormat;
   /** The file that is written to the run's folder. */
   readonly file: string;
   /** Texts for its header. */

@@ -26,7 +26,7 @@ const shapes = z.strictObject({
 /** Keys of every recipe: what a model learns from, and how. Each is optional in a file: options may say it. */
 export const commonKeys = {
   $schema: z.string().optional().describe("Where the schema of this file lies, for editors"),
-  learns: z.string().optional().describe("What learns by it: the word after `inkling train`"),
+  learns: z.string().optional().describe("What learns by it: the word after `inkling train`, or tune"),
   from: text.optional().describe("The model to begin with: a name, folder or file"),
   data: z
     .union([text, shapes])
@@ -83,13 +83,13 @@ export type CommonRecipe = z.infer<z.ZodObject<typeof commonKeys>>;
 
 /** The recipes of one kind of model: `recipes/<kind>.ts`. */
 export interface RecipeKind {
-  /** The word after `inkling train`. */
+  /** The word after `inkling train`; of what `inkling tune` teaches, that command. */
   readonly name: string;
   /** A model that one may begin with. */
   readonly example: string;
   /** {@link commonKeys} and its own, strict. */
   readonly schema: z.ZodObject<typeof commonKeys>;
-  readonly defaults: typeof commonDefaults & Readonly<Record<string, unknown>>;
+  readonly defaults: Required<Pick<CommonRecipe, keyof typeof commonDefaults>> & Readonly<Record<string, unknown>>;
   /** See {@link commonFixed}. */
   readonly fixed: readonly string[];
 }
@@ -114,7 +114,10 @@ export type WholeRecipe<Kind extends RecipeKind> = WholeCommonRecipe &
 export function checkRecipe<Kind extends RecipeKind>(recipe: unknown, file: string, kind: Kind): RecipeOf<Kind> {
   const { learns } = (recipe ?? {}) as CommonRecipe;
   if (learns !== undefined && learns !== kind.name) {
-    throw new InputError(`${file} is a recipe of \`inkling train ${learns}\`, not of \`inkling train ${kind.name}\`.`);
+    const [its, asked] = [learns, kind.name].map(
+      (name) => `\`inkling ${name.startsWith("tune") ? "" : "train "}${name}\``,
+    );
+    throw new InputError(`${file} is a recipe of ${its}, not of ${asked}.`);
   }
   const result = kind.schema.safeParse(recipe);
   if (result.success) return result.data as RecipeOf<Kind>;

@@ -12,7 +12,7 @@ export {
   writeSafetensors,
 } from "./files.ts";
 export type { JsonObject } from "./json.ts";
-export { type LoraFormat, type LoraLayer, loraFormats, loraTensors } from "./lora-file.ts";
+export { type LoraLayer, loraTensors } from "./lora-file.ts";
 export { type ModelPart, type NetworkConfig, openModelPart, type PartOptions } from "./model-part.ts";
 export { findNonFinite, type NonFinite } from "./non-finite.ts";
 export { type PredictionType, predictionTypes } from "./prediction.ts";

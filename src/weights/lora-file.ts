@@ -1,9 +1,6 @@
+import type { AdapterFormat } from "../configs/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import type { AdaptedPart } from "./adapters.ts";
-
-/** In which layout a LoRA is written: peft's, which diffusers loads, or that of kohya's scripts, which A1111's tools load. */
-export const loraFormats = ["diffusers", "kohya"] as const;
-export type LoraFormat = (typeof loraFormats)[number];
 
 /** What was learnt beside one layer. */
 export interface LoraLayer {
@@ -23,7 +20,7 @@ export interface LoraLayer {
 export function loraTensors(
   layers: Iterable<LoraLayer>,
   { rank, alpha }: { readonly rank: number; readonly alpha: number },
-  format: LoraFormat,
+  format: AdapterFormat,
 ): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {};
   for (const { part, layer, down, up } of layers) {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { adapterFormats } from "../../src/configs/index.ts";
 import { adaptableLayers, clipText, unet } from "../../src/models/index.ts";
 import type { Runtime } from "../../src/runtime/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
@@ -19,7 +20,6 @@ import {
 } from "../../src/training/index.ts";
 import {
   type AdaptedPart,
-  loraFormats,
   openAdapter,
   openCheckpoint,
   openPseudoWord,
@@ -152,7 +152,7 @@ describe("a LoRA", () => {
 
   it("is written as it was learnt, in both layouts", async () => {
     const [rank, alpha] = [2, 3];
-    for (const format of loraFormats) {
+    for (const format of adapterFormats) {
       const lora = await loraOf({ rank, alpha, targets: "convolutions", format });
       const shapes = [...lora.loss(1).parameters].filter(([name]) => !lora.frozen!(name));
       const values = new Map(shapes.map(([name], i) => [name, some(lora.initial(name).length, i)]));

@@ -8,9 +8,11 @@ import type { Gpt2Options } from "../train/gpt2.ts";
 import type { TrainOptions } from "../train/teach.ts";
 import type { VaeOptions } from "../train/vae.ts";
 import {
+  addDiffusionOptions,
   addLearningOptions,
   addPictureOptions,
   addRunOptions,
+  addSampleOptions,
   addSamplesOption,
   addSubjectOptions,
 } from "../train-options.ts";
@@ -43,25 +45,11 @@ function diffusion(command: Command, cli: Cli): void {
     data: PICTURES,
     from: "a name of `inkling models`, a checkpoint folder, or a .safetensors file to begin with",
   });
-  addLearningOptions(addPictureOptions(command))
-    .option("--train-text-encoder", "let the text encoder learn too")
-    .option(
-      "--caption-dropout <share>",
-      "pictures that are learnt without their caption, which guidance needs (default: 0.1)",
-      number(...limits.captionDropout),
-    )
-    .option(
-      "--snr-gamma <n>",
-      "weigh noise levels by min-SNR, 5 is usual (default: 0, none)",
-      number(...limits.snrGamma),
-    );
-  addSamplesOption(addRunOptions(command))
-    .option(
-      "--sample <prompt>",
-      "what they show; may be given several times (default: captions of the data)",
-      (prompt: string, before: readonly string[] = []) => [...before, prompt],
-    )
-    .action(async (options: DiffusionOptions) => (await import("../train/diffusion.ts")).trainDiffusion(options, cli));
+  const learning = addLearningOptions(addPictureOptions(command));
+  addDiffusionOptions(learning.option("--train-text-encoder", "let the text encoder learn too"), 0.1);
+  addSampleOptions(addRunOptions(command), "captions of the data").action(async (options: DiffusionOptions) =>
+    (await import("../train/diffusion.ts")).trainDiffusion(options, cli),
+  );
 }
 
 function vae(command: Command, cli: Cli): void {

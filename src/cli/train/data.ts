@@ -17,7 +17,7 @@ interface Wanted {
   readonly caption?: string;
 }
 
-interface Size {
+export interface Size {
   readonly width: number;
   readonly height: number;
 }

@@ -1,18 +1,8 @@
-import { join } from "node:path";
-import {
-  type DiffusionModel,
-  diffusionLesson,
-  diffusionModel,
-  diffusionRecipe,
-  type Example,
-  openCache,
-  type WholeRecipe,
-} from "../../training/index.ts";
-import { hashFiles } from "../../weights/index.ts";
+import { diffusionLesson, diffusionModel, diffusionRecipe, type Example } from "../../training/index.ts";
 import type { Cli } from "../cli.ts";
 import { remark } from "../errors.ts";
-import { captionsOf, openData, sidesOf } from "./data.ts";
-import { partsOf } from "./model.ts";
+import { captionsOf, openData } from "./data.ts";
+import { cachesOf, partsOf, pixelsOf } from "./model.ts";
 import type { PictureFlags } from "./recipe.ts";
 import { sampler } from "./samples.ts";
 import { type Subject, type TrainOptions, teach } from "./teach.ts";
@@ -62,26 +52,3 @@ const subject: Subject<Kind, Example> = {
 };
 
 export const trainDiffusion = (options: DiffusionOptions, cli: Cli): Promise<void> => teach(subject, options, cli);
-
-/** What frozen networks give is kept beside the model, so that a run that goes on does not make it again. */
-async function cachesOf(
-  { vae, textEncoder, tokenizer }: DiffusionModel,
-  folder: string,
-  onTrouble: (line: string) => void,
-) {
-  const files = { vae: vae?.weights.files() ?? [], "text encoder": textEncoder.weights?.files() ?? [] };
-  const identities = {
-    vae: JSON.stringify([await hashFiles(files.vae), vae?.config]),
-    "text encoder": JSON.stringify([await hashFiles(files["text encoder"]), textEncoder.config, tokenizer]),
-  };
-  return (network: keyof typeof files) =>
-    openCache(join(folder, "cache"), { identity: identities[network], onTrouble });
-}
-
-/** The size to learn at: what was asked for, else what the U-Net was made for. */
-function pixelsOf({ size }: WholeRecipe<Kind>, { config, scale }: DiffusionModel): { width: number; height: number } {
-  if (size !== undefined) return sidesOf(size);
-  const { sample_size: own } = config.unet;
-  const [rows, columns] = typeof own === "number" ? [own, own] : own;
-  return { width: columns * scale, height: rows * scale };
-}

@@ -2,8 +2,15 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ModelKind, resolveModel } from "../../hub/index.ts";
 import { clipTextConfig } from "../../models/index.ts";
-import type { DiffusionParts, diffusionRecipe } from "../../training/index.ts";
 import {
+  type DiffusionModel,
+  type DiffusionParts,
+  type diffusionRecipe,
+  openCache,
+  type RecipeOf,
+} from "../../training/index.ts";
+import {
+  hashFiles,
   type ModelPart,
   openCheckpoint,
   openModelPart,
@@ -12,6 +19,7 @@ import {
   type TokenizerFiles,
 } from "../../weights/index.ts";
 import type { Cli } from "../cli.ts";
+import { sidesOf } from "./data.ts";
 import type { Wanted } from "./recipe.ts";
 
 /**
@@ -23,7 +31,7 @@ export async function partsOf(
   { recipe, file }: Wanted<typeof diffusionRecipe>,
   env: Cli["env"],
 ): Promise<DiffusionParts> {
-  if (!recipe.model) return checkpointParts((await resolveModel(recipe.from, env)).path);
+  if (!recipe.model) return checkpointOf(recipe.from, env);
   const { unet, textEncoder, tokenizer, tokens, vae, scheduler, defaults } = recipe.model;
   const { vocab_size: vocabSize } = clipTextConfig(textEncoder, file);
   return {
@@ -34,6 +42,11 @@ export async function partsOf(
     ...(vae !== undefined && { vae: await vaeOf(vae, env) }),
     ...(defaults && { defaults }),
   };
+}
+
+/** What a model that is there is made of: a name, a checkpoint folder or file. */
+export async function checkpointOf(name: string | undefined, env: Cli["env"]): Promise<DiffusionParts> {
+  return checkpointParts((await resolveModel(name, env)).path);
 }
 
 /** What a checkpoint folder or file is made of. */
@@ -63,4 +76,27 @@ async function vaeOf(name: string, env: Cli["env"]): Promise<ModelPart> {
 
 export async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+/** What frozen networks give is kept beside the model, so that a run that goes on does not make it again. */
+export async function cachesOf(
+  { vae, textEncoder, tokenizer }: DiffusionModel,
+  folder: string,
+  onTrouble: (line: string) => void,
+) {
+  const files = { vae: vae?.weights.files() ?? [], "text encoder": textEncoder.weights?.files() ?? [] };
+  const identities = {
+    vae: JSON.stringify([await hashFiles(files.vae), vae?.config]),
+    "text encoder": JSON.stringify([await hashFiles(files["text encoder"]), textEncoder.config, tokenizer]),
+  };
+  return (network: keyof typeof files) =>
+    openCache(join(folder, "cache"), { identity: identities[network], onTrouble });
+}
+
+/** The size to learn at: what was asked for, else what the U-Net was made for. */
+export function pixelsOf({ size }: Pick<RecipeOf<typeof diffusionRecipe>, "size">, { config, scale }: DiffusionModel) {
+  if (size !== undefined) return sidesOf(size);
+  const { sample_size: own } = config.unet;
+  const [rows, columns] = typeof own === "number" ? [own, own] : own;
+  return { width: columns * scale, height: rows * scale };
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { contactSheet, encodePicture, makeFolder, type SheetCell, saveBytes } from "../../image/index.ts";
 import type { MachineOptions } from "../../pipelines/opening.ts";
+import type { GenerateSettings } from "../../pipelines/settings.ts";
 import type { EventFile } from "../../training/index.ts";
 import type { Cli } from "../cli.ts";
 
@@ -13,17 +14,23 @@ export interface SampleOptions {
   readonly machine: MachineOptions;
   /** Gets the sheets too. */
   readonly log: Pick<EventFile, "picture">;
+  /** What draws what was learnt in a run's folder. Default: the model in it. */
+  readonly drawnBy?: (folder: string) => { readonly model: string; readonly settings?: Partial<GenerateSettings> };
 }
 
-/** Draws the prompts with the model in a folder and lays them on one sheet, `samples/step-000100.png` beside it. */
-export function sampler({ prompts, seed, width, height, machine, log }: SampleOptions, { engine, signal }: Cli) {
+/** Draws the prompts with what was learnt in a folder and lays them on one sheet, `samples/step-000100.png` beside it. */
+export function sampler(
+  { prompts, seed, width, height, machine, log, drawnBy = (model) => ({ model }) }: SampleOptions,
+  { engine, signal }: Cli,
+) {
   return async (step: number, folder: string): Promise<readonly string[]> => {
     // Weights that change all the time are not worth being prepared.
-    const drawer = await engine.load(folder, { ...machine, prepared: false, signal });
+    const { model, settings } = drawnBy(folder);
+    const drawer = await engine.load(model, { ...machine, prepared: false, signal });
     const cells: SheetCell[] = [];
     try {
       for (const prompt of prompts) {
-        for await (const event of drawer.stream({ prompt, seed, width, height, signal })) {
+        for await (const event of drawer.stream({ ...settings, prompt, seed, width, height, signal })) {
           if (event.type === "image") cells.push({ picture: event.image, caption: prompt });
         }
       }

@@ -16,7 +16,7 @@ export interface DiffusionLossShape {
 
 export interface DiffusionLossConfig {
   readonly unet: UnetConfig;
-  /** Of the text encoder where it learns too; without it the loss is told embeddings. */
+  /** Of the text encoder where it, or something in it, learns too; without it the loss is told embeddings. */
   readonly text?: ClipTextConfig;
   readonly prediction: PredictionType;
   /** Adds what learns beside a network's own weights. Default: nothing. */
@@ -26,7 +26,7 @@ export interface DiffusionLossConfig {
 }
 
 /**
- * "latents" and "noise" [B, C, H, W], "ids" [B, T] or, where the text encoder does not learn, "encoder_hidden_states"
+ * "latents" and "noise" [B, C, H, W], "ids" [B, T] or, where nothing in the text encoder learns, "encoder_hidden_states"
  * [B, T, D], "timesteps" [B], and of each picture's noise level "alpha" = √ᾱ, "sigma" = √(1 − ᾱ) [B, 1, 1, 1] and its "weight"
  * [B, 1, 1, 1] → "loss", the mean of weight · (prediction − target)². Parameters stand under "unet." and "text_encoder.".
  */

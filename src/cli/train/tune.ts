@@ -1,0 +1,179 @@
+import { basename, join, resolve } from "node:path";
+import type { GenerateSettings } from "../../pipelines/settings.ts";
+import {
+  type AdapterFormat,
+  type Dataset,
+  type DiffusionBatchOptions,
+  type DiffusionModel,
+  diffusionModel,
+  type Example,
+  inversionLesson,
+  inversionRecipe,
+  type Lesson,
+  type LoraTarget,
+  loraLesson,
+  loraRecipe,
+  named,
+  type WholeRecipe,
+} from "../../training/index.ts";
+import type { Cli } from "../cli.ts";
+import { remark, UsageError } from "../errors.ts";
+import { captionsOf, openData } from "./data.ts";
+import { cachesOf, checkpointOf, pixelsOf } from "./model.ts";
+import type { PictureFlags } from "./recipe.ts";
+import { sampler } from "./samples.ts";
+import { type Prepared, type Subject, type TrainOptions, teach } from "./teach.ts";
+
+export interface TuneOptions extends TrainOptions, PictureFlags, LoraFlags, InversionFlags {
+  readonly name?: string;
+  readonly template?: string;
+  readonly format?: AdapterFormat;
+  readonly textualInversion?: boolean;
+  readonly captionDropout?: number;
+  readonly snrGamma?: number;
+  readonly samplesEvery?: number;
+  readonly sample?: readonly string[];
+}
+
+/** Of a LoRA alone. */
+interface LoraFlags {
+  readonly rank?: number;
+  readonly alpha?: number;
+  readonly targets?: LoraTarget;
+  readonly trainTextEncoder?: boolean;
+}
+
+/** Of a new word alone. */
+interface InversionFlags {
+  readonly vectors?: number;
+  readonly init?: string;
+}
+
+type LoraRecipe = WholeRecipe<typeof loraRecipe>;
+type InversionRecipe = WholeRecipe<typeof inversionRecipe>;
+
+/**
+ * Teaches a LoRA, or a new word, beside a model that stays as it is.
+ *
+ * @throws UsageError for options that mean nothing together; what {@link teach} throws
+ */
+export function tune({ textualInversion = false, ...options }: TuneOptions, cli: Cli): Promise<void> {
+  const { rank, alpha, targets, trainTextEncoder, vectors, init } = options;
+  const others = textualInversion ? { rank, alpha, targets, trainTextEncoder } : { vectors, init };
+  const stray = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
+  if (stray) {
+    const flag = `--${stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const why = textualInversion ? "is of a LoRA, and --textual-inversion makes none" : "needs --textual-inversion";
+    throw new UsageError(`${flag} ${why}`);
+  }
+  return textualInversion ? teach(inversion, options, cli) : teach(lora, options, cli);
+}
+
+const lora: Subject<typeof loraRecipe, Example> = {
+  kind: loraRecipe,
+  things: "pictures",
+  async prepare({ recipe }, cli) {
+    const { format, output, rank, alpha = rank, targets, trainTextEncoder, seed } = recipe;
+    const file = format === "kohya" ? `${basename(resolve(output))}.safetensors` : "pytorch_lora_weights.safetensors";
+    const size = { rank, alpha };
+    return prepareTuning(recipe, cli, {
+      lesson: (runtime, { model, data, ...batches }) => {
+        const metadata = format === "kohya" ? kohyaMetadata({ ...recipe, ...size }, model, data) : { format: "pt" };
+        const options = { ...batches, ...size, targets, trainTextEncoder, seed, format, file, metadata };
+        return loraLesson(model, runtime, options);
+      },
+      drawnWith: (folder) => ({ adapters: [{ file: join(folder, file) }] }),
+    });
+  },
+};
+
+const inversion: Subject<typeof inversionRecipe, Example> = {
+  kind: inversionRecipe,
+  things: "pictures",
+  async prepare({ recipe }, cli) {
+    const { format, name, vectors, init } = recipe;
+    if (name === undefined) throw new UsageError('the new word is not said: add --name "<my-cat>"');
+    if (format === "kohya" && /[/\\]/.test(name)) {
+      throw new UsageError(`A1111 calls a word as its file is, so "${name}" cannot be one: leave out the slash`);
+    }
+    const file = format === "kohya" ? `${name}.safetensors` : "learned_embeds.safetensors";
+    return prepareTuning(recipe, cli, {
+      lesson: (runtime, { model, ...batches }) =>
+        inversionLesson(model, runtime, { ...batches, name, vectors, init, format, file }),
+      drawnWith: (folder) => ({ embeddings: [{ file: join(folder, file) }] }),
+    });
+  },
+};
+
+/** What a lesson is made of. */
+interface Opened extends DiffusionBatchOptions {
+  readonly model: DiffusionModel;
+  readonly data: Dataset;
+}
+
+interface Tuned {
+  lesson(runtime: Parameters<Prepared<Example>["lesson"]>[0], opened: Opened): Promise<Lesson>;
+  /** What makes the model that was begun with draw what was learnt. */
+  drawnWith(folder: string): Partial<GenerateSettings>;
+}
+
+async function prepareTuning(
+  recipe: LoraRecipe | InversionRecipe,
+  cli: Cli,
+  { lesson, drawnWith }: Tuned,
+): Promise<Prepared<Example>> {
+  const { name, seed, samplesEvery: every, captionDropout, snrGamma } = recipe;
+  const from = recipe.from!;
+  const model = diffusionModel(await checkpointOf(from, cli.env));
+  const size = pixelsOf(recipe, model);
+  const caption = name === undefined ? undefined : recipe.template.replaceAll("{name}", name);
+  const pictures = await openData({ ...recipe, caption }, size, cli.signal);
+  const data = name === undefined ? pictures : named(pictures, name);
+  return {
+    data,
+    async lesson(runtime, folder) {
+      const cacheOf = await cachesOf(model, folder, (line) => remark(cli, line));
+      return lesson(runtime, { model, data, ...size, captionDropout, snrGamma, cacheOf });
+    },
+    samples: {
+      every,
+      open: async ({ machine, log }) => {
+        const { samples: prompts = caption === undefined ? await captionsOf(data, SAMPLES) : [caption] } = recipe;
+        const drawnBy = (folder: string) => ({ model: from, settings: drawnWith(folder) });
+        return sampler({ prompts, seed, ...size, machine, log, drawnBy }, cli);
+      },
+    },
+  };
+}
+
+/** Prompts of the sample pictures where neither they nor a name are given. */
+const SAMPLES = 4;
+
+/** What kohya's scripts write into the header and tools show, as far as it is known here. */
+function kohyaMetadata(
+  recipe: LoraRecipe & { readonly alpha: number },
+  { config, noise }: DiffusionModel,
+  data: Dataset,
+): Record<string, string> {
+  const { rank, alpha, targets, from, output, steps, batch, learningRate, seed } = recipe;
+  const version = { 768: "sd_v1", 1024: "sd_v2" }[config.text.hidden_size];
+  return {
+    ss_network_module: "networks.lora",
+    ss_network_dim: String(rank),
+    ss_network_alpha: String(alpha),
+    ...(targets === "convolutions" && {
+      ss_network_args: JSON.stringify({ conv_dim: String(rank), conv_alpha: String(alpha) }),
+    }),
+    ...(version && {
+      ss_base_model_version: noise.prediction === "v_prediction" ? `${version}_v` : version,
+      ss_v2: version === "sd_v2" ? "True" : "False",
+    }),
+    ss_sd_model_name: basename(resolve(from!)),
+    ss_output_name: basename(resolve(output)),
+    ss_num_train_images: String(data.length),
+    ss_max_train_steps: String(steps),
+    ss_total_batch_size: String(batch),
+    ss_learning_rate: String(learningRate),
+    ss_seed: String(seed),
+  };
+}

@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { adapterFormats } from "../../configs/index.ts";
+import { loraTargets, trainLimits } from "../limits.ts";
+import {
+  commonDefaults,
+  commonFixed,
+  commonKeys,
+  pictureKeys,
+  type RecipeKind,
+  real,
+  samplesEvery,
+  text,
+  whole,
+} from "../recipe.ts";
+
+/** Keys of what learns beside a model. */
+const tuneKeys = {
+  ...commonKeys,
+  ...pictureKeys,
+  name: text.optional().describe("What the pictures show, as prompts will call it"),
+  template: text.optional().describe("What is said of a picture that has no caption; {name} is the name"),
+  format: z.enum(adapterFormats).optional().describe("The layout of the file"),
+  captionDropout: real(trainLimits.captionDropout).optional().describe("Share of pictures learnt without caption"),
+  snrGamma: real(trainLimits.snrGamma).optional().describe("Min-SNR weighting; 0 is none"),
+  samplesEvery,
+  samples: z.array(z.string()).min(1).max(100).optional().describe("Prompts of the sample pictures"),
+};
+
+/** So few pictures are gone through often: an average of the weights would trail behind. */
+const tuneDefaults = {
+  ...commonDefaults,
+  ema: 0,
+  captionDropout: 0,
+  snrGamma: 0,
+  flip: false,
+  template: "a photo of {name}",
+  format: "diffusers",
+} as const;
+
+const tuneFixed = [...commonFixed, "name", "template", "size", "flip", "captionDropout", "snrGamma"] as const;
+
+/** How a LoRA learns. */
+export const loraRecipe = {
+  name: "tune",
+  example: "inkdrop-256",
+  schema: z.strictObject({
+    ...tuneKeys,
+    rank: whole(trainLimits.rank).optional().describe("Of the matrices"),
+    alpha: real(trainLimits.alpha).optional().describe("How strong it is: alpha / rank; the rank where it is left out"),
+    targets: z.enum(loraTargets).optional().describe("Which layers it stands beside"),
+    trainTextEncoder: z.boolean().optional().describe("Whether the text encoder gets one too"),
+  }),
+  defaults: { ...tuneDefaults, steps: 500, rank: 8, targets: "attention", trainTextEncoder: false },
+  fixed: [...tuneFixed, "rank", "alpha", "targets", "trainTextEncoder"],
+} as const satisfies RecipeKind;
+
+/** How a new word learns, by textual inversion. */
+export const inversionRecipe = {
+  name: "tune --textual-inversion",
+  example: "inkdrop-256",
+  schema: z.strictObject({
+    ...tuneKeys,
+    vectors: whole(trainLimits.vectors).optional().describe("How many stand for the word"),
+    init: text.optional().describe("Words whose vectors it begins with"),
+  }),
+  defaults: { ...tuneDefaults, steps: 1000, learningRate: 5e-3, vectors: 1, init: "object" },
+  fixed: [...tuneFixed, "vectors", "init"],
+} as const satisfies RecipeKind;
