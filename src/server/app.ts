@@ -8,6 +8,8 @@ import type { z } from "zod";
 import { clientGuard, originGuard } from "./access/access.ts";
 import type { Env } from "./env.ts";
 import { ApiError, apiError } from "./error.ts";
+import { explain } from "./routes/explain.ts";
+import { explainRun } from "./routes/explain-run.ts";
 import { settingsOfPicture } from "./routes/from-picture.ts";
 import { gallery } from "./routes/gallery.ts";
 import { health } from "./routes/health.ts";
@@ -33,6 +35,8 @@ const ROUTES: readonly Route[] = [
   promptTokens,
   write,
   score,
+  explain,
+  explainRun,
   choices,
   health,
   studio,

@@ -19,6 +19,8 @@ export interface Models {
   resolve(name: string | undefined, settings: GenerateSettings): Promise<ResolvedSettings>;
   /** Ready to draw; whatever was used least recently gives way. */
   open(name?: string): Promise<Drawer>;
+  /** A second one beside those that draw, for whoever closes it. */
+  loadApart(name?: string): Promise<Inkling>;
   close(): Promise<void>;
 }
 
@@ -121,6 +123,7 @@ export function createModels({ served, load: options, keep }: ModelsOptions): Mo
       opening.catch(() => loaded.delete(model.name));
       return opening;
     },
+    loadApart: (name) => load(find(name).source, options),
     async close() {
       const all = [...loaded.values()];
       loaded.clear();

@@ -8,6 +8,7 @@ import type { MachineOptions, OpeningOptions } from "../pipelines/opening.ts";
 import { version } from "../pipelines/version.ts";
 import type { Keys } from "./access/keys.ts";
 import { createRate } from "./access/rate.ts";
+import { createExplainer } from "./explain/explainer.ts";
 import { createDecoder } from "./jobs/decoder.ts";
 import { drawJob } from "./jobs/draw-job.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
@@ -110,6 +111,7 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
   });
   const writer = createKept(() => openPromptWriter(machine), { ...KEPT, name: "the prompt writer" });
   const clip = createKept(() => openClip(undefined, machine), { ...KEPT, name: "CLIP" });
+  const explainer = createKept(async () => createExplainer(models), { ...KEPT, name: "the explanations" });
   let stopping = false;
   const services: Services = {
     jobs,
@@ -118,6 +120,7 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
     models,
     writer,
     clip,
+    explainer,
     requests,
     access: {
       keys,
@@ -142,7 +145,7 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
       await jobs.close(graceSeconds);
     },
     async close() {
-      await Promise.all([writer.close(), clip.close(), models.close()]);
+      await Promise.all([writer.close(), clip.close(), explainer.close(), models.close()]);
       closeDatabase(db);
     },
   };

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Clip, PromptWriter } from "../pipelines/index.ts";
 import type { Access } from "./access/access.ts";
 import type { Env } from "./env.ts";
+import type { Explainer } from "./explain/explainer.ts";
 import type { Jobs } from "./jobs/jobs.ts";
 import type { RequestTools } from "./jobs/request.ts";
 import type { Kept } from "./kept.ts";
@@ -24,6 +25,7 @@ export interface Services {
   readonly models: Models;
   readonly writer: Kept<PromptWriter>;
   readonly clip: Kept<Clip>;
+  readonly explainer: Kept<Explainer>;
   readonly requests: RequestTools;
   readonly access: Access;
   readonly limits: ServerLimits & {

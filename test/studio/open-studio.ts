@@ -17,8 +17,9 @@ export interface TestStudio {
   close(): Promise<void>;
 }
 
-export async function openStudio(): Promise<TestStudio> {
-  const server = await startMock();
+/** @param served what gives the page; by default a stand-in without a model */
+export async function openStudio(served?: Pick<TestStudio, "origin" | "close">): Promise<TestStudio> {
+  const server = served ?? (await startMock());
   const browser = await openChromium();
   const said: string[] = [];
   return {

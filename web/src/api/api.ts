@@ -10,37 +10,15 @@ import type {
   ModelInfo,
   ModelList,
   Options,
-  Problem,
   SettingsFromPicture,
   Tokens,
   TokensRequest,
   WriteRequest,
   Written,
 } from "../../../src/server/schema/index.ts";
+import { type Call, sender } from "./call.ts";
 
-/** What the server refuses, in its words; where it cannot be reached, with the code "offline". */
-export class ApiError extends Error {
-  readonly code: Problem["error"]["code"] | "offline";
-  /** The setting at fault. */
-  readonly at: string | undefined;
-  readonly retryAfter: number | undefined;
-
-  constructor({ code, message, at, retryAfter }: { code: ApiError["code"] } & Omit<Problem["error"], "code">) {
-    super(message);
-    this.code = code;
-    this.at = at;
-    this.retryAfter = retryAfter;
-  }
-}
-
-interface Call {
-  readonly method?: string;
-  readonly json?: unknown;
-  readonly body?: BodyInit;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string | number | undefined>>;
-  readonly signal?: AbortSignal | undefined;
-}
+export { ApiError } from "./call.ts";
 
 /** Every type of event, so that one that is new does not compile. */
 const TYPES: Readonly<Record<JobEvent["type"], true>> = {
@@ -62,21 +40,10 @@ export type Api = ReturnType<typeof openApi>;
 
 /** The server's own API, as functions. Each throws an {@link ApiError}. */
 export function openApi(fetch: typeof globalThis.fetch, EventSource: typeof globalThis.EventSource) {
-  async function call<T>(path: string, { method, json, body, headers, query, signal }: Call = {}): Promise<T> {
-    const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== "");
-    const search = given.length > 0 ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : "";
-    const answer = await fetch(path + search, {
-      method: method ?? (json === undefined && body === undefined ? "GET" : "POST"),
-      headers: { ...(json === undefined ? {} : { "content-type": "application/json" }), ...headers },
-      body: json === undefined ? (body ?? null) : JSON.stringify(json),
-      signal: signal ?? null,
-    }).catch((error: unknown) => {
-      if (signal?.aborted) throw signal.reason;
-      throw new ApiError({ code: "offline", message: error instanceof Error ? error.message : String(error) });
-    });
-    if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
-    const told = (await answer.json().catch(() => undefined)) as Problem | undefined;
-    throw new ApiError(told?.error ?? { code: "internal", message: `${answer.status} ${answer.statusText}` });
+  const send = sender(fetch);
+  async function call<T>(path: string, asked?: Call): Promise<T> {
+    const answer = await send(path, asked);
+    return (answer.status === 204 ? undefined : await answer.json()) as T;
   }
   const picture = (id: string): string => `/api/pictures/${encodeURIComponent(id)}`;
   const job = (id: string): string => `/api/jobs/${encodeURIComponent(id)}`;

@@ -26,6 +26,7 @@ export const PANELS: readonly Panel[] = [
   { id: "grid", title: "grid.title", icon: "grid", key: "x", load: () => import("./grid/Grid.svelte") },
   { id: "gallery", title: "gallery.title", icon: "pictures", key: "g", load: () => import("./gallery/Gallery.svelte") },
   { id: "compare", title: "compare.title", icon: "compare", key: "c", load: () => import("./compare/Compare.svelte") },
+  { id: "explain", title: "explain.title", icon: "lamp", key: "e", load: () => import("./explain/Explain.svelte") },
 ];
 
 /** The panel that an address belongs to, the one with the longest name; and what the address says beyond it. */

@@ -1,0 +1,129 @@
+import { createRoute } from "@hono/zod-openapi";
+import { explainedRun, latentsOf, noised } from "../../explain/index.ts";
+import { decodePicture, encodePicture, pictureFromPixels } from "../../image/index.ts";
+import type { OpenModel } from "../../pipelines/inkling.ts";
+import { float32, InputError, type Tensor } from "../../tensor/index.ts";
+import { body, json, problems } from "../describe.ts";
+import { apiError } from "../error.ts";
+import { dataUrl, lineOf, numbersOf, tensorOf } from "../explain/wire.ts";
+import { bytesOf, filesOf, settingsOf } from "../jobs/request.ts";
+import { decodeRequest, encoded, encodeRequest, type RunLine, runLine, runRequest } from "../schema/explain.ts";
+import type { Route } from "../services.ts";
+
+const tags = ["explain"];
+
+const run = createRoute({
+  method: "post",
+  path: "/api/explain/run",
+  tags,
+  summary: "A picture is drawn, and every step tells what went on inside",
+  request: { body: body(runRequest) },
+  responses: {
+    200: {
+      description: "`data:` is one of these as JSON, for each step as it comes",
+      content: { "text/event-stream": { schema: runLine } },
+    },
+    ...problems,
+  },
+});
+const encode = createRoute({
+  method: "post",
+  path: "/api/explain/encode",
+  tags,
+  summary: "A picture's latents, and noise of their shape",
+  request: { body: body(encodeRequest) },
+  responses: { 200: json(encoded, "As the U-Net knows them"), ...problems },
+});
+const decode = createRoute({
+  method: "post",
+  path: "/api/explain/decode",
+  tags,
+  summary: "The picture of latents",
+  request: { body: body(decodeRequest) },
+  responses: { 200: { description: "A PNG", content: { "image/png": { schema: {} } } }, ...problems },
+});
+
+/** Places of latents that are decoded at most: those of a picture of 1024×1024. */
+const MOST_PLACES = 128 * 128;
+
+/** A run that is looked into, and the way between pixels and latents. */
+export const explainRun: Route = (app, { models, explainer, requests, log }) => {
+  app.openapi(run, async (c) => {
+    const request = c.req.valid("json");
+    const settings = await settingsOf(request, await filesOf(request, requests), requests);
+    // What cannot be drawn is refused before the answer begins.
+    const { seed } = await models.resolve(request.model, settings);
+    const lines = linesOf(async (tell, signal) => {
+      try {
+        await explainer.use(async ({ inkling }) => {
+          const opened = await inkling(request.model);
+          for await (const event of explainedRun({ ...settings, seed, signal }, opened)) tell(await lineOf(event));
+        });
+      } catch (error) {
+        const told = apiError(error);
+        if (told.code === "internal" && !signal.aborted) log.error({ err: error }, "a run that was explained failed");
+        tell({ type: "failed", message: told.message });
+      }
+    });
+    return c.body(lines, 200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+  });
+
+  app.openapi(encode, async (c) => {
+    const { picture: source, seed = 0, model } = c.req.valid("json");
+    const bytes = await bytesOf(source, "picture", requests);
+    const picture = await decodePicture(bytes, "picture", "white", requests.uploadPixels);
+    const { signal } = c.req.raw;
+    return explainer.use(async ({ inkling }) => {
+      const { parts } = await inkling(model);
+      const latents = await latentsOf(picture, parts, signal);
+      const { noise } = noised(latents, { timestep: 0, seed }, parts);
+      const seen = await pictureOf(latents, parts, signal);
+      return c.json({ picture: await dataUrl(seen), latents: numbersOf(latents), noise: numbersOf(noise) }, 200);
+    });
+  });
+
+  app.openapi(decode, async (c) => {
+    const { latents, model } = c.req.valid("json");
+    const tensor = tensorOf(latents);
+    const { latentChannels } = await models.facts(model);
+    const [batch, channels, height = 0, width = 0] = tensor.shape;
+    if (batch !== 1 || channels !== latentChannels || height * width === 0 || height * width > MOST_PLACES) {
+      throw new InputError(
+        `latents: the shape is [${tensor.shape}]; it has to be [1, ${latentChannels}, height, width] of at most ${MOST_PLACES} places.`,
+      );
+    }
+    const { signal } = c.req.raw;
+    return explainer.use(async ({ inkling }) => {
+      const picture = await pictureOf(tensor, (await inkling(model)).parts, signal);
+      return c.body(new Uint8Array(await encodePicture(picture, "png")), 200, { "Content-Type": "image/png" });
+    });
+  });
+};
+
+async function pictureOf(latents: Tensor<"float32">, { networks }: Pick<OpenModel, "networks">, signal: AbortSignal) {
+  const { shape, data } = await networks.decode(latents, { signal });
+  return pictureFromPixels(
+    float32(
+      shape,
+      data.map((x) => Math.min(1, Math.max(0, x / 2 + 0.5))),
+    ),
+  );
+}
+
+/** Server-sent events that are written as they come. Where nobody reads any more the signal fires, and nothing is told. */
+function linesOf(
+  write: (tell: (line: RunLine) => void, signal: AbortSignal) => Promise<void>,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async start(out) {
+      await write((line) => {
+        if (!signal.aborted) out.enqueue(encoder.encode(`data: ${JSON.stringify(line)}\n\n`));
+      }, signal);
+      if (!signal.aborted) out.close();
+    },
+    cancel: () => controller.abort(),
+  });
+}

@@ -1,0 +1,93 @@
+/** The explanations in a real browser, of the embedded model's own runs. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import type { Page } from "playwright-core";
+import { afterAll, expect, it } from "vitest";
+import { startServer } from "../../src/server/serve.ts";
+import { VIEWS } from "../../web/src/panels/explain/views.ts";
+import { openStudio, violations } from "./open-studio.ts";
+
+const data = mkdtempSync(join(tmpdir(), "inkling-explain-"));
+const server = await startServer({
+  port: 0,
+  data,
+  log: pino({ level: "silent" }),
+  studio: fileURLToPath(new URL("../../dist/studio/", import.meta.url)),
+});
+const studio = await openStudio({ origin: server.url, close: () => server.close() });
+afterAll(async () => {
+  await studio.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+const RUN = "prompt=a+lady+with+blue+eyes&seed=10&steps=2";
+/** What an address of each view shows once it has been computed. */
+const shown: Readonly<Record<string, { readonly query: string; readonly selector: string }>> = {
+  attention: { query: `${RUN}&word=eyes`, selector: "button[aria-pressed=true]" },
+  steps: { query: `${RUN}&step=1`, selector: ".picture img" },
+  "ink-drop": { query: "drawing=3&t=300", selector: "figure[aria-busy=false] img" },
+  words: { query: "prompt=a+lady&other=a+woman", selector: "td.number" },
+  guidance: { query: RUN, selector: ".sides img" },
+  unet: { query: "part=mid_block.attentions.0", selector: "button[aria-pressed=true]" },
+  latent: { query: "drawing=3&amount=30&channel=2", selector: "figure[aria-busy=false] img" },
+  race: { query: "race=steps", selector: "form" },
+  "next-word": { query: "prompt=a+lady+with+blue&temperature=2", selector: "fieldset button" },
+  clip: { query: "drawing=1", selector: "td.number" },
+};
+
+async function open(id: string): Promise<Page> {
+  const { query, selector } = shown[id]!;
+  const page = await studio.open(`/explain/${id}?${query}`);
+  await page.locator(selector).first().waitFor();
+  return page;
+}
+
+it("every view has an address that is tried here", () => {
+  expect(Object.keys(shown)).toEqual(VIEWS.map(({ id }) => id));
+});
+
+it.each(VIEWS.map(({ id }) => id))("%s is reached by its address, and breaks no rule of WCAG AA", async (id) => {
+  const page = await open(id);
+  await page.waitForTimeout(300);
+  expect(await violations(page)).toEqual([]);
+  expect(await page.locator("article header a").first().getAttribute("href")).toMatch(/^https:/);
+  await page.context().close();
+});
+
+it("shows where “eyes” is looked for when its button has the focus, by keys alone", async () => {
+  const page = await open("attention");
+  const map = page.locator("figure img").first();
+  const src = async () => map.getAttribute("src");
+  const eyes = await src();
+  await page.getByRole("button", { name: "lady", exact: true }).focus();
+  await expect.poll(src).not.toBe(eyes);
+  await page.getByRole("button", { name: "eyes", exact: true }).focus();
+  await expect.poll(src).toBe(eyes);
+  await page.keyboard.press("Enter");
+  expect(new URL(page.url()).searchParams.get("word")).toBe("eyes");
+  await page.context().close();
+});
+
+it("goes through the steps by keys, and the address says where", async () => {
+  const page = await open("steps");
+  await page.locator("input[type=range]").first().focus();
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(() => new URL(page.url()).searchParams.get("step")).toBe("2");
+  await page.context().close();
+});
+
+it("draws the tokens bolder at a higher temperature", async () => {
+  const page = await open("next-word");
+  const first = page.locator("li .number").first();
+  const share = async () => Number.parseFloat((await first.textContent())!);
+  const bold = await share();
+  await page.locator("input[type=range]").focus();
+  for (let i = 0; i < 15; i++) await page.keyboard.press("ArrowLeft");
+  await expect.poll(share).toBeGreaterThan(bold + 10);
+  await page.context().close();
+});
+
+it("the pages had nothing to complain about, and asked no other machine", () => expect(studio.said).toEqual([]));
