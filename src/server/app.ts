@@ -43,7 +43,7 @@ const ROUTES: readonly Route[] = [
 ];
 
 /** Routes whose bodies may hold pictures; those of the others are words. */
-const BRINGS_PICTURES = /^\/(api\/(jobs|score|settings)|v1|sdapi)(\/|$)/;
+const BRINGS_PICTURES = /^\/(api\/(jobs|score|settings|explain)|v1|sdapi)(\/|$)/;
 /** Bytes of a body without pictures. */
 const SMALL_BODY = 2 ** 20;
 

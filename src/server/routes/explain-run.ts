@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import { explainedRun, latentsOf, noised } from "../../explain/index.ts";
-import { decodePicture, encodePicture, pictureFromPixels } from "../../image/index.ts";
+import { encodePicture, pictureFromPixels } from "../../image/index.ts";
 import type { OpenModel } from "../../pipelines/inkling.ts";
 import { float32, InputError, type Tensor } from "../../tensor/index.ts";
 import { body, json, problems } from "../describe.ts";
@@ -71,7 +71,7 @@ export const explainRun: Route = (app, { models, explainer, requests, log }) => 
   app.openapi(encode, async (c) => {
     const { picture: source, seed = 0, model } = c.req.valid("json");
     const bytes = await bytesOf(source, "picture", requests);
-    const picture = await decodePicture(bytes, "picture", "white", requests.uploadPixels);
+    const picture = await requests.decode(bytes, "picture", "white");
     const { signal } = c.req.raw;
     return explainer.use(async ({ inkling }) => {
       const { parts } = await inkling(model);

@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import { studio } from "../../studio.ts";
 
 /** Asks for one thing at a time: a newer question ends the older one, and what goes wrong is told at the page's edge. */
@@ -23,7 +24,8 @@ export class Asking {
   }
 
   stop(): void {
-    this.#stop?.abort();
+    // An effect that asks does not ask again because of that.
+    untrack(() => this.#stop?.abort());
     this.#stop = undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import type { RunLine, RunRequest } from "../../../../src/server/schema/index.ts";
 import { ask } from "./ask.ts";
 import { type Floats, floatsOf, sharesOf } from "./numbers.ts";
@@ -64,7 +65,8 @@ export class Run {
   }
 
   stop(): void {
-    this.#stop?.abort();
+    // An effect that begins a run does not begin another because of that.
+    untrack(() => this.#stop?.abort());
     this.#stop = undefined;
   }
 
