@@ -100,6 +100,17 @@ export function addRunOptions(command: Command): Command {
     .option("-q, --quiet", "say nothing but the path of the model");
 }
 
+/** Gives `command` the options of what several processes may learn together. */
+export function addProcessOptions(command: Command): Command {
+  return command
+    .option(
+      "--processes <n>",
+      "processes that learn together, --batch examples each (default: 1)",
+      integer("It is", ...limits.processes),
+    )
+    .option("--redis <url>", "the Redis server by which they meet (default: one is started for them)");
+}
+
 /** Gives `command` the option of what shows samples. */
 export function addSamplesOption(command: Command, what = "sample pictures"): Command {
   return command.option(

@@ -44,6 +44,7 @@ export const trainLimits = {
   /** Steps between two checkpoints, or two sheets of samples. */
   every: [1, 100_000_000],
   keep: [1, 10_000],
+  processes: [1, 64],
   port: [1, 65_535],
   seed: [0, Number.MAX_SAFE_INTEGER],
 } as const satisfies Record<string, readonly [number, number]>;

@@ -60,6 +60,12 @@ export const pictureKeys = {
 /** The key of the recipes of what can show what it has learnt. */
 export const samplesEvery = whole(trainLimits.every).optional().describe("Steps between two samples");
 
+/**
+ * The key of the recipes whose loss is a mean over examples, none of which knows of the others: what several processes learn each
+ * from its share is what one learns from all.
+ */
+export const processes = whole(trainLimits.processes).optional().describe("Processes that share every batch");
+
 /** What holds where neither a file nor an option says otherwise. */
 export const commonDefaults = {
   batch: 4,
@@ -79,7 +85,7 @@ export const commonDefaults = {
 export const commonFixed = ["from", "data", "batch", "accumulate", "seed"] as const;
 
 /** What every recipe says. */
-export type CommonRecipe = z.infer<z.ZodObject<typeof commonKeys>>;
+export type CommonRecipe = z.infer<z.ZodObject<typeof commonKeys>> & { readonly processes?: number };
 
 /** The recipes of one kind of model: `recipes/<kind>.ts`. */
 export interface RecipeKind {

@@ -11,6 +11,7 @@ import {
   addDiffusionOptions,
   addLearningOptions,
   addPictureOptions,
+  addProcessOptions,
   addRunOptions,
   addSampleOptions,
   addSamplesOption,
@@ -47,8 +48,8 @@ function diffusion(command: Command, cli: Cli): void {
   });
   const learning = addLearningOptions(addPictureOptions(command));
   addDiffusionOptions(learning.option("--train-text-encoder", "let the text encoder learn too"), 0.1);
-  addSampleOptions(addRunOptions(command), "captions of the data").action(async (options: DiffusionOptions) =>
-    (await import("../train/diffusion.ts")).trainDiffusion(options, cli),
+  addSampleOptions(addProcessOptions(addRunOptions(command)), "captions of the data").action(
+    async (options: DiffusionOptions) => (await import("../train/diffusion.ts")).trainDiffusion(options, cli),
   );
 }
 

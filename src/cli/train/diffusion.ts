@@ -20,7 +20,7 @@ const SAMPLES = 4;
 
 type Kind = typeof diffusionRecipe;
 
-const subject: Subject<Kind, Example> = {
+export const diffusion: Subject<Kind, Example> = {
   kind: diffusionRecipe,
   things: "pictures",
   async prepare(wanted, cli) {
@@ -51,4 +51,4 @@ const subject: Subject<Kind, Example> = {
   },
 };
 
-export const trainDiffusion = (options: DiffusionOptions, cli: Cli): Promise<void> => teach(subject, options, cli);
+export const trainDiffusion = (options: DiffusionOptions, cli: Cli): Promise<void> => teach(diffusion, options, cli);

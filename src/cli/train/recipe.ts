@@ -8,6 +8,7 @@ import {
   listCheckpoints,
   type RecipeKind,
   readCheckpoint,
+  type WholeCommonRecipe,
   type WholeRecipe,
 } from "../../training/index.ts";
 import { loadFile } from "../config.ts";
@@ -25,6 +26,7 @@ export interface RecipeFlags {
   readonly batch?: number;
   readonly accumulate?: number;
   readonly gradientCheckpointing?: boolean;
+  readonly processes?: number;
   readonly lr?: number;
   readonly schedule?: LearningRateSchedule;
   readonly warmUp?: number;
@@ -42,8 +44,12 @@ export interface PictureFlags {
   readonly flip?: boolean;
 }
 
-export interface Wanted<Kind extends RecipeKind> {
+export interface Wanted<Kind extends RecipeKind> extends WantedOfAny {
   readonly recipe: WholeRecipe<Kind>;
+}
+
+export interface WantedOfAny {
+  readonly recipe: WholeCommonRecipe;
   /** The file that describes the model, for messages. */
   readonly file: string;
   /** The checkpoint to go on from. */
@@ -65,10 +71,11 @@ export async function wantedRecipe<Kind extends RecipeKind>(
   { config, resume: asked, ...options }: RecipeFlags,
 ): Promise<Wanted<Kind>> {
   const file = config === undefined ? {} : placed(checkRecipe(await loadFile(config), config, kind), config);
-  const given: AnyRecipe = { ...file, ...defined(ofFlags(kind, options)) };
-  const resume = await checkpointOf(asked, given.output);
+  const asGiven: AnyRecipe = { ...file, ...defined(ofFlags(kind, options)) };
+  const resume = await checkpointOf(asked, asGiven.output);
   const begun = resume === undefined ? undefined : await readCheckpoint(resume);
   const before: AnyRecipe | undefined = begun && checkRecipe(begun.settings, resume!, kind);
+  const given = before ? shared(asGiven, before, resume!) : asGiven;
   if (before) checkSame(kind, given, before, resume!);
   const recipe: AnyRecipe = { ...kind.defaults, seed: randomSeed(), ...before, ...given, learns: kind.name };
   const { data, output, steps } = recipe;
@@ -122,9 +129,29 @@ async function checkpointOf(asked: RecipeFlags["resume"], output: string | undef
   throw new InputError(`${output} holds no checkpoint to go on from. Leave --resume away to begin there.`);
 }
 
+/** With another number of processes each of them takes another share of the same batch. */
+function shared(given: AnyRecipe, before: AnyRecipe, resume: string): AnyRecipe {
+  const { processes, batch } = given;
+  if (processes === undefined || batch !== undefined) return given;
+  const all = wholeBatch(before)!;
+  if (all % processes === 0) return { ...given, batch: all / processes };
+  throw new UsageError(
+    `${resume} was begun with ${all} examples a batch, which ${processes} processes cannot share evenly`,
+  );
+}
+
+/** The examples of a batch over all processes, where anything is said of them. */
+function wholeBatch({ batch, processes }: AnyRecipe): number | undefined {
+  return batch && batch * (processes ?? 1);
+}
+
 function checkSame({ fixed }: RecipeKind, given: AnyRecipe, before: AnyRecipe, resume: string): void {
+  const compared = (recipe: AnyRecipe): AnyRecipe => ({
+    ...recipe,
+    batch: wholeBatch({ ...recipe, processes: recipe.processes ?? before.processes }),
+  });
   for (const key of fixed) {
-    const [now, then] = [given, before].map((recipe) => JSON.stringify(recipe[key as keyof AnyRecipe]));
+    const [now, then] = [given, before].map((recipe) => JSON.stringify(compared(recipe)[key as keyof AnyRecipe]));
     if (now === undefined || now === then) continue;
     const short = (value: string | undefined) => (value && value.length > 40 ? "another one" : value);
     throw new UsageError(

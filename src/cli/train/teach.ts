@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { makeFolder } from "../../image/index.ts";
 import { startMachine } from "../../pipelines/machine.ts";
@@ -6,6 +7,7 @@ import type { Runtime } from "../../runtime/index.ts";
 import {
   createEventFile,
   type EventFile,
+  type Group,
   type Lesson,
   lockFolder,
   type Places,
@@ -15,13 +17,17 @@ import {
   type WholeCommonRecipe,
 } from "../../training/index.ts";
 import type { Cli } from "../cli.ts";
+import { UsageError } from "../errors.ts";
 import { machineOf } from "../machine.ts";
 import type { MachineFlags } from "../options.ts";
-import { type RecipeFlags, type Wanted, wantedRecipe } from "./recipe.ts";
+import { type RecipeFlags, type Wanted, type WantedOfAny, wantedRecipe } from "./recipe.ts";
 import { trainReporter } from "./reporter.ts";
+import { startTeam } from "./team.ts";
 import type { Watch, WatchOptions } from "./watch.ts";
 
 export interface TrainOptions extends RecipeFlags, Pick<MachineFlags, "device" | "threads"> {
+  /** The address of a Redis server. */
+  readonly redis?: string;
   /** The port of a page that shows how it goes; true: one that is free. */
   readonly watch?: number | true;
   readonly json?: boolean;
@@ -72,29 +78,46 @@ export async function teach<Kind extends RecipeKind, Thing extends object>(
   cli: Cli,
 ): Promise<void> {
   const wanted = await wantedRecipe(subject.kind, options);
-  const machine = { ...(await machineOf(options)), prepared: false } as const;
+  const { output, processes = 1 }: WholeCommonRecipe = wanted.recipe;
+  if (options.redis !== undefined && processes === 1) {
+    throw new UsageError("--redis is where several processes meet: say how many with --processes");
+  }
+  const machine = shareOfMachine(await machineOf(options), processes);
   const prepared = await subject.prepare(wanted, cli);
   cli.signal.throwIfAborted();
 
-  const { output }: WholeCommonRecipe = wanted.recipe;
   const folder = resolve(output);
-  const { runtime, choice } = await startMachine(machine, cli.env);
+  const task = { kind: subject.kind.name, wanted, machine };
+  const team = processes > 1 ? await startTeam({ size: processes, redis: options.redis, folder, task }) : undefined;
   try {
-    const lesson = await prepared.lesson(runtime, folder);
-    const { name, length } = prepared.data;
-    const intro = `${name}: ${length} ${subject.things}, on ${choice.device} (${choice.reason})`;
-    await run({ ...wanted, ...prepared, ...subject, lesson, folder, runtime, machine, intro }, options, cli);
-    await lesson.close();
+    const { runtime, choice } = await startMachine(machine, cli.env);
+    try {
+      const lesson = await prepared.lesson(runtime, folder);
+      const { name, length } = prepared.data;
+      const several = team ? ` in ${processes} processes` : "";
+      const intro = `${name}: ${length} ${subject.things}, on ${choice.device}${several} (${choice.reason})`;
+      const { group } = team ?? {};
+      await run({ wanted, prepared, ...subject, lesson, folder, runtime, machine, intro, group }, options, cli);
+      await lesson.close();
+    } finally {
+      await runtime.close();
+    }
   } finally {
-    await runtime.close();
+    await team?.close();
   }
 }
 
-interface Running<Kind extends RecipeKind, Thing extends object>
-  extends Wanted<Kind>,
-    Omit<Prepared<Thing>, "lesson">,
-    Pick<Subject<Kind, Thing>, "things"> {
+/** Weights that change all the time are not worth being prepared; processes side by side share the cores. */
+function shareOfMachine({ device, threads }: MachineOptions, processes: number): MachineOptions {
+  const own = processes > 1 ? Math.max(1, Math.floor(availableParallelism() / processes)) : undefined;
+  return { device, threads: threads ?? own, prepared: false };
+}
+
+interface Running<Kind extends RecipeKind, Thing extends object> extends Pick<Subject<Kind, Thing>, "things"> {
+  readonly wanted: Wanted<Kind>;
+  readonly prepared: Prepared<Thing>;
   readonly lesson: Lesson<Thing>;
+  readonly group?: Group;
   readonly folder: string;
   readonly runtime: Runtime;
   readonly machine: MachineOptions;
@@ -107,7 +130,7 @@ async function run<Kind extends RecipeKind, Thing extends object>(
   options: TrainOptions,
   cli: Cli,
 ): Promise<void> {
-  const { recipe, resume, lesson, data, folder, runtime, machine, samples, things, intro } = running;
+  const { wanted, prepared, lesson, folder, runtime, machine, things, intro, group } = running;
   await makeFolder(folder);
   const unlock = await lockFolder(folder);
   const log = await createEventFile(join(folder, "logs"));
@@ -117,15 +140,13 @@ async function run<Kind extends RecipeKind, Thing extends object>(
     reporter.note(intro);
     watch = await watched(options, { folder, things });
     if (watch) reporter.note(`watch it at ${watch.address}`);
-    const { every, open } = samples ?? {};
-    const settings = settingsOf(recipe, folder);
+    const { every, open } = prepared.samples ?? {};
     const draw = every === undefined ? undefined : await open!({ runtime, machine, log });
-    for await (const event of train(lesson, data, runtime, {
-      ...settings,
-      optimizer: { ...settings.optimizer, ...running.optimizer },
-      resume,
+    for await (const event of train(lesson, prepared.data, runtime, {
+      ...settingsOf(wanted, prepared, folder),
       samples: draw && { every: every!, draw: stoppable(draw, cli.signal) },
       signal: cli.signal,
+      group,
     })) {
       await reporter.event(event);
       watch?.event(event);
@@ -153,7 +174,12 @@ function stoppable(draw: Draw, signal: AbortSignal): Draw {
     });
 }
 
-function settingsOf(recipe: WholeCommonRecipe, folder: string): TrainSettings {
+/** What every process of a run is told; the first one has samples to draw and a signal to look at besides. */
+export function settingsOf(
+  { recipe, resume }: WantedOfAny,
+  { optimizer }: Pick<Prepared<object>, "optimizer">,
+  folder: string,
+): TrainSettings {
   const { steps, batch, accumulate, learningRate: rate, schedule, warmUp, seed, saveEvery, keep } = recipe;
   return {
     ...{ steps, batch, accumulate, rate, schedule, warmUp, seed, saveEvery, keep, folder },
@@ -163,7 +189,9 @@ function settingsOf(recipe: WholeCommonRecipe, folder: string): TrainSettings {
       gradientCheckpointing: recipe.gradientCheckpointing,
       emaDecay: recipe.ema,
       emaWarmUp: true,
+      ...optimizer,
     },
+    resume,
     record: recipe,
   };
 }
