@@ -13,9 +13,14 @@ export interface RedisPostOptions {
 }
 
 export interface RedisPost extends Post {
-  /** Ends the connections; the first process takes along what nobody fetched. */
+  /** Deletes what nobody fetched: for who knows that all others have ended. */
+  clear(): Promise<void>;
+  /** Ends the connections when all that was sent has arrived. */
   close(): Promise<void>;
 }
+
+/** Seconds after which a server lets go of messages that nobody fetched, all processes having been killed. */
+const FORGOTTEN = 86_400;
 
 /**
  * Messages by way of a Redis server: a list for each pair of processes, one end of which is written while the other is waited
@@ -52,8 +57,9 @@ export async function openRedisPost({ address, name, rank, size, signal }: Redis
     rank,
     size,
     send(to, { buffer, byteOffset, byteLength }) {
-      sending
-        .rpush(listOf(rank, to), Buffer.from(buffer, byteOffset, byteLength))
+      const list = listOf(rank, to);
+      const sent = [sending.rpush(list, Buffer.from(buffer, byteOffset, byteLength)), sending.expire(list, FORGOTTEN)];
+      Promise.all(sent)
         .catch(fail)
         .catch(() => {});
     },
@@ -62,14 +68,15 @@ export async function openRedisPost({ address, name, rank, size, signal }: Redis
       const [, message] = (await untilAborted(fetched, ended))!;
       return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
     },
+    async clear() {
+      const all = Array.from({ length: size ** 2 }, (_, i) => listOf(i % size, Math.floor(i / size)));
+      // Where the server is gone, so are they.
+      await sending.unlink(...all).catch(() => {});
+    },
     async close() {
       waiting.disconnect();
-      if (rank === 0) {
-        const all = Array.from({ length: size ** 2 }, (_, i) => listOf(i % size, Math.floor(i / size)));
-        // Where the server is gone, so are they.
-        await sending.unlink(...all).catch(() => {});
-      }
-      sending.disconnect();
+      // Where the server is gone nothing arrives any more.
+      await sending.quit().catch(() => {});
     },
   };
 }

@@ -95,6 +95,7 @@ export async function startTeam({ size, redis, folder, task }: TeamOptions): Pro
       async close() {
         closing = true;
         await Promise.all(children.map(end));
+        await post.clear();
         await post.close();
         await server?.close();
       },

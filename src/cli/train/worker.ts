@@ -34,12 +34,14 @@ async function work({ kind, wanted, machine, place }: Task): Promise<void> {
   const { runtime } = await startMachine(machine);
   const folder = resolve(wanted.recipe.output);
   const lesson = await prepared.lesson(runtime, folder);
-  const group = groupOver(await openRedisPost(place));
+  const post = await openRedisPost(place);
+  const group = groupOver(post);
   const every = prepared.samples?.every;
   const samples =
     every === undefined ? undefined : { every, draw: () => Promise.reject(new Error("Not by this one.")) };
   const settings = { ...settingsOf(wanted, prepared, folder), samples, group };
   for await (const _ of train(lesson, prepared.data, runtime, settings));
+  await post.close();
 }
 
 function silent(): Cli {
