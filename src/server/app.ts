@@ -6,6 +6,7 @@ import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import type { z } from "zod";
 import { clientGuard, originGuard } from "./access/access.ts";
+import { checkJson } from "./access/json.ts";
 import type { Env } from "./env.ts";
 import { ApiError, apiError } from "./error.ts";
 import { explain } from "./routes/explain.ts";
@@ -81,6 +82,10 @@ export function createApp(services: Services): App {
   app.use(clientGuard(access));
   const [large, small] = [sized(limits.body), sized(Math.min(limits.body, SMALL_BODY))];
   app.use((c, next) => (BRINGS_PICTURES.test(c.req.path) ? large : small)(c, next));
+  app.use(async (c, next) => {
+    if (/\bjson\b/i.test(c.req.header("content-type") ?? "")) checkJson(await c.req.text());
+    return next();
+  });
   for (const route of ROUTES) route(app, services);
   app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {

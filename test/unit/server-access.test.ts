@@ -5,6 +5,7 @@ import { crc32, deflateSync } from "node:zlib";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { isLoopback, isOwnHost, isOwnOrigin } from "../../src/server/access/host.ts";
+import { checkJson } from "../../src/server/access/json.ts";
 import { addKey, readKeys } from "../../src/server/access/keys.ts";
 import { createRate } from "../../src/server/access/rate.ts";
 import type { Problem } from "../../src/server/index.ts";
@@ -182,6 +183,46 @@ describe("what comes in", () => {
     const headers = { host: "localhost", "content-type": "image/png" };
     const endless = { method: "POST", headers, body, duplex: "half" } as RequestInit;
     expect(await codeOf(await app.request("/api/settings/from-picture", endless))).toEqual([413, "too_large"]);
+  });
+
+  it("may nest as deep as it likes, and is refused", async () => {
+    const { app, ask } = await open();
+    const deep = `${"[".repeat(10_000_000)}${"]".repeat(10_000_000)}`;
+    const wide = `{"prompt":"\\"{","image":[${"{},".repeat(10_000_000)}{}]}`;
+    const headers = { host: "localhost", "content-type": "application/json" };
+    const start = performance.now();
+    for (const body of [deep, wide]) {
+      expect(await codeOf(await app.request("/api/jobs", { method: "POST", headers, body }))).toEqual([400, "invalid"]);
+    }
+    const body = deep;
+    expect(await codeOf(await app.request("/api/tokens", { method: "POST", headers, body }))).toEqual([
+      413,
+      "too_large",
+    ]);
+    expect(performance.now() - start).toBeLessThan(3000);
+    // What stands in a string is none of its brackets.
+    checkJson(JSON.stringify({ prompt: '"[\\"'.repeat(20_000) }));
+    expect(() => checkJson(`{"a":"\\\\",${'"b":{},'.repeat(10_000)}"c":1}`)).toThrow(/more than 10000/);
+    expect((await ask("GET", "/healthz")).status).toBe(200);
+  });
+
+  it("is no bomb: a prompt of ten thousand brackets is read in no time", async () => {
+    const { ask } = await open();
+    const bombs = [
+      "(".repeat(10_000),
+      "[".repeat(5000) + "]".repeat(5000),
+      "[a|b]".repeat(2000),
+      "[[a:b:0.5]:c:0.3]".repeat(580),
+    ];
+    const longest = `${"[".repeat(2000)}a${"|b]".repeat(2000)}`;
+    for (const prompt of [...bombs, longest, `cat${" AND cat".repeat(1200)}`]) {
+      const start = performance.now();
+      const answer = await ask("POST", "/api/jobs", { ...SMALL, prompt, steps: 1000 });
+      expect([201, 400]).toContain(answer.status);
+      // Some are refused by the prompt's own rules: editing goes 100 deep.
+      expect([200, 400]).toContain((await ask("POST", "/api/tokens", { prompt })).status);
+      expect(performance.now() - start).toBeLessThan(5000);
+    }
   });
 
   it("is no bomb: a picture of a few bytes that claims to be huge is not unpacked", async () => {
