@@ -211,7 +211,7 @@ describe("what can be asked for", () => {
     expect(document.openapi).toBe("3.1.0");
     const told = readFileSync(new URL("../../docs/server.md", import.meta.url), "utf8");
     const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path.replace("{id}", ":id")}`),
+      Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`),
     );
     for (const route of routes) {
       const [method, path] = route.split(" ") as [string, string];
