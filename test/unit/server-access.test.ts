@@ -174,6 +174,14 @@ describe("the rate", () => {
 });
 
 describe("what comes in", () => {
+  it("may bring a picture where one is asked for, and words alone elsewhere", async () => {
+    const { ask } = await open();
+    const base64 = Buffer.alloc(2 ** 21, 7).toString("base64");
+    const encode = await ask("POST", "/api/explain/encode", { picture: { base64 } });
+    expect(await codeOf(encode)).toEqual([400, "invalid"]);
+    expect(await codeOf(await ask("POST", "/api/write", { beginning: base64 }))).toEqual([413, "too_large"]);
+  });
+
   it("has a size, whether it says so or not", async () => {
     const { app, ask } = await open({ bodyLimit: 1000 });
     expect(await codeOf(await ask("POST", "/api/jobs", { prompt: "x".repeat(2000) }))).toEqual([413, "too_large"]);
