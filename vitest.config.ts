@@ -38,6 +38,8 @@ export default defineConfig({
         test: {
           name: "studio",
           include: ["test/studio/**/*.test.ts"],
+          // The first picture loads the model.
+          expect: { poll: { timeout: 20_000 } },
           maxWorkers: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -1,27 +1,11 @@
 /** The explanations in a real browser, of the embedded model's own runs. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { pino } from "pino";
 import type { Page } from "playwright-core";
 import { afterAll, expect, it } from "vitest";
-import { startServer } from "../../src/server/serve.ts";
 import { VIEWS } from "../../web/src/panels/explain/views.ts";
 import { openStudio, violations } from "./open-studio.ts";
 
-const data = mkdtempSync(join(tmpdir(), "inkling-explain-"));
-const server = await startServer({
-  port: 0,
-  data,
-  log: pino({ level: "silent" }),
-  studio: fileURLToPath(new URL("../../dist/studio/", import.meta.url)),
-});
-const studio = await openStudio({ origin: server.url, close: () => server.close() });
-afterAll(async () => {
-  await studio.close();
-  rmSync(data, { recursive: true, force: true });
-});
+const studio = await openStudio();
+afterAll(() => studio.close());
 
 const RUN = "prompt=a+lady+with+blue+eyes&seed=10&steps=2";
 /** What an address of each view shows once it has been computed. */

@@ -1,9 +1,11 @@
 /** The studio's page in a real browser: what holds for every view. */
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
+import { addKey } from "../../src/server/access/keys.ts";
 import { PANELS } from "../../web/src/panels/registry.ts";
 import { openStudio, violations } from "./open-studio.ts";
 
@@ -38,6 +40,31 @@ describe("what is built", () => {
   });
 });
 
+describe("the page's code", () => {
+  const source = fileURLToPath(new URL("../../web/src/", import.meta.url));
+  const imports = readdirSync(source, { recursive: true, encoding: "utf8" })
+    .filter((path) => /\.(ts|svelte)$/.test(path))
+    .flatMap((path) =>
+      [...readFileSync(join(source, path), "utf8").matchAll(/import (type )?[^;]*? from "(\.[^"]+)"/g)].map(
+        ([, isType, target]) => ({ path, isType: isType !== undefined, target: join("/web/src", path, "..", target!) }),
+      ),
+    );
+
+  it("has views that do not know each other", () => {
+    expect(imports.length).toBeGreaterThan(50);
+    for (const { path, target } of imports) {
+      const [from, to] = [`/web/src/${path}`, target].map((each) => /^\/web\/src\/panels\/([^/]+)\//.exec(each)?.[1]);
+      if (from && to) expect(to, `${path} imports ${target}`).toBe(from);
+    }
+  });
+
+  it("takes nothing but types from the server", () => {
+    const ofServer = imports.filter(({ target }) => /^\/src\/(server|cli|pipelines|hub)\//.test(target));
+    expect(ofServer.length).toBeGreaterThan(5);
+    expect(ofServer.filter(({ isType }) => !isType)).toEqual([]);
+  });
+});
+
 const looks = [
   ["wide and light", { colorScheme: "light" }],
   ["wide and dark", { colorScheme: "dark" }],
@@ -56,8 +83,6 @@ describe.each(looks)("%s", (_, look) => {
       await page.click(`nav a[href="/${id}"]`);
       await page.waitForURL((url) => url.pathname === `/${id}`);
       await page.locator("main h1").waitFor({ state: "attached" });
-      // Colours in the middle of a transition are nobody's.
-      await page.waitForTimeout(300);
       expect(await violations(page), id).toEqual([]);
       expect(await page.evaluate("document.documentElement.scrollWidth"), id).toBe(page.viewportSize()!.width);
     }
@@ -77,6 +102,26 @@ it("an address that leads nowhere says so", async () => {
   const page = await studio.open("/nowhere");
   await page.getByRole("heading", { name: "Nothing here" }).waitFor();
   await page.context().close();
+});
+
+it("a server with keys asks for one, and pictures and events come with it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "inkling-keys-"));
+  const keyFile = join(folder, "keys.txt");
+  const key = await addKey(keyFile, "reader");
+  const locked = await openStudio({ keyFile });
+  try {
+    const page = await locked.open("/gallery");
+    await page.getByLabel("Key", { exact: true }).fill(key);
+    expect(await violations(page)).toEqual([]);
+    await page.keyboard.press("Enter");
+    await page.getByText("No picture has been drawn yet.").waitFor();
+    await page.reload();
+    await page.getByText("No picture has been drawn yet.").waitFor();
+    expect(locked.said).toEqual([]);
+  } finally {
+    await locked.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it("the pages had nothing to complain about, and asked no other machine", () => expect(studio.said).toEqual([]));

@@ -10,6 +10,7 @@ import type {
   ModelInfo,
   ModelList,
   Options,
+  Session,
   SettingsFromPicture,
   Tokens,
   TokensRequest,
@@ -49,6 +50,9 @@ export function openApi(fetch: typeof globalThis.fetch, EventSource: typeof glob
   const job = (id: string): string => `/api/jobs/${encodeURIComponent(id)}`;
 
   return {
+    session: () => call<Session>("/api/session"),
+    /** The key is kept in a cookie, which pictures and events carry too. */
+    giveKey: (key: string) => call<Session>("/api/session", { json: { key } }),
     models: async () => (await call<ModelList>("/api/models")).models as ModelInfo[],
     options: () => call<Options>("/api/options"),
     /** A job. Sent again with the same key it is the same job. */
@@ -82,6 +86,8 @@ export function openApi(fetch: typeof globalThis.fetch, EventSource: typeof glob
       call<GalleryItem>(picture(id), { method: "PATCH", json: { favourite } }),
     /** Into the bin, from where it can be restored. */
     remove: (id: string) => call<GalleryItem>(picture(id), { method: "DELETE" }),
+    /** What lies in the bin, for good. */
+    destroy: (id: string) => call<void>(picture(id), { method: "DELETE", query: { forever: "true" } }),
     restore: (id: string) => call<GalleryItem>(`${picture(id)}/restore`, { method: "POST" }),
     tokens: (request: TokensRequest, signal?: AbortSignal) => call<Tokens>("/api/tokens", { json: request, signal }),
     write: (request: WriteRequest, signal?: AbortSignal) => call<Written>("/api/write", { json: request, signal }),

@@ -15,9 +15,10 @@ export class Facts {
     [this.models, this.options] = await Promise.all([this.#api.models(), this.#api.options()]);
   }
 
-  /** A model's defaults are known only once it was opened. */
-  async refreshModels(): Promise<void> {
-    this.models = await this.#api.models();
+  /** A model tells its defaults once its files were looked at, as they are for counting tokens. */
+  async learnDefaults(name: string | undefined): Promise<void> {
+    const model = this.model(name);
+    if (model && !model.defaults) this.models = await this.#api.models();
   }
 
   model(name: string | undefined): ModelInfo | undefined {

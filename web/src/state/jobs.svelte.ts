@@ -103,11 +103,15 @@ export class JobView {
 
 /** So many jobs are remembered. */
 const KEPT = 100;
+/** Jobs that are watched at once: a browser opens six lines to a server, for all of its pages together. */
+const WATCHED = 2;
 
 /** The jobs of this page, the latest last. */
 export class Jobs {
   list = $state.raw<readonly JobView[]>([]);
   readonly #api: Api;
+  readonly #waiting: JobView[] = [];
+  #watched = 0;
   /** What is said of a job that can be watched no more. */
   readonly #lostLine: string;
 
@@ -134,7 +138,8 @@ export class Jobs {
   }
 
   async cancel(id: string): Promise<void> {
-    await this.#api.cancel(id);
+    const job = await this.#api.cancel(id);
+    this.list.find((view) => view.id === id)?.take(job);
   }
 
   /** What was running when the page was opened is watched on. */
@@ -151,20 +156,39 @@ export class Jobs {
     const view = new JobView(job);
     // Those that are long over are in the gallery.
     this.list = [...this.list.filter((each, at, all) => !each.over || at >= all.length - KEPT), view];
-    const lost = async (): Promise<void> => {
-      try {
-        view.take(await this.#api.job(view.id));
-      } finally {
-        if (!view.over) view.lose(this.#lostLine);
-      }
-    };
-    if (!view.over)
-      this.#api.watch(
+    this.#waiting.push(view);
+    this.#next();
+    return view;
+  }
+
+  /** Watches the jobs that are drawn first; the others wait with what was told when they were accepted. */
+  #next(): void {
+    while (this.#watched < WATCHED) {
+      const view = this.#waiting.shift();
+      if (!view) return;
+      if (view.over) continue;
+      this.#watched++;
+      const end = this.#api.watch(
         view.id,
         (event) => view.tell(event),
-        () => void lost().catch(() => {}),
+        () => void this.#lose(view),
       );
-    return view;
+      void view.ended.then(() => {
+        end();
+        this.#watched--;
+        this.#next();
+      });
+    }
+  }
+
+  /** The browser gave up: the job may be over all the same. */
+  async #lose(view: JobView): Promise<void> {
+    try {
+      view.take(await this.#api.job(view.id));
+    } catch {
+      // Said below.
+    }
+    if (!view.over) view.lose(this.#lostLine);
   }
 }
 

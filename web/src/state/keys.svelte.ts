@@ -41,10 +41,9 @@ export class Keys {
     if (event.defaultPrevented || event.isComposing || event.altKey) return;
     const ctrl = event.ctrlKey || event.metaKey;
     const key = `${ctrl ? "ctrl+" : ""}${event.key.toLowerCase()}`;
-    if (!ctrl && key !== "escape" && (!this.single || types(event.target) || document.querySelector("dialog[open]")))
-      return;
-    // A dialog closes itself by Escape.
-    if (key === "escape" && document.querySelector("dialog[open], [popover]:popover-open")) return;
+    // What lies above the page has keys of its own, and closes itself by Escape.
+    if (document.querySelector("dialog[open], [popover]:popover-open")) return;
+    if (!ctrl && key !== "escape" && (!this.single || types(event.target))) return;
     const shortcut = this.list.findLast((each) => each.key === key && (each.when?.() ?? true));
     if (!shortcut) return;
     event.preventDefault();

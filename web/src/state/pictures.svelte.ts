@@ -1,4 +1,4 @@
-import { SvelteMap } from "svelte/reactivity";
+import { SvelteMap, SvelteSet } from "svelte/reactivity";
 import type { GalleryItem } from "../../../src/server/schema/index.ts";
 import type { Api } from "../api/api.ts";
 
@@ -8,6 +8,7 @@ type Change = Pick<GalleryItem, "favourite" | "deleted">;
 export class Pictures {
   recent = $state.raw<readonly GalleryItem[]>([]);
   readonly #api: Api;
+  readonly #destroyed = new SvelteSet<string>();
   readonly #changes = new SvelteMap<string, Change>();
 
   constructor(api: Api) {
@@ -41,6 +42,16 @@ export class Pictures {
   async remove(picture: GalleryItem): Promise<void> {
     await this.#api.remove(picture.id);
     this.#changes.set(picture.id, { ...this.#now(picture), deleted: new Date().toISOString() });
+  }
+
+  /** For good, out of the bin. */
+  async destroy(picture: GalleryItem): Promise<void> {
+    await this.#api.destroy(picture.id);
+    this.#destroyed.add(picture.id);
+  }
+
+  isDestroyed(picture: GalleryItem): boolean {
+    return this.#destroyed.has(picture.id);
   }
 
   async restore(picture: GalleryItem): Promise<void> {
