@@ -17,7 +17,7 @@ const loss = diffusionLoss(
   { unet: config, prediction: given.prediction },
   { batch, height, width, tokens: words.shape[2] },
 );
-const runtime = createProcessRuntime({ device: "cpu", threads: given.threads });
+const runtime = createProcessRuntime({ device: "cpu", threads: given.threads, freed: "kept" });
 const trainer = await begin();
 
 const [seconds, losses] = [[], []];

@@ -108,4 +108,9 @@ export interface RuntimeOptions {
   readonly profile?: string;
   /** Where prepared weights are kept. Default: none are. */
   readonly prepared?: PreparedOptions;
+  /**
+   * What becomes of memory that the inference process frees: it goes back to the system, or stays for the next run, which
+   * wants as much again, as steps of learning do. Default "returned".
+   */
+  readonly freed?: "returned" | "kept";
 }

@@ -1,7 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { makeFolder } from "../../image/index.ts";
-import { startMachine } from "../../pipelines/machine.ts";
 import type { MachineOptions } from "../../pipelines/opening.ts";
 import type { Runtime } from "../../runtime/index.ts";
 import {
@@ -20,6 +19,7 @@ import type { Cli } from "../cli.ts";
 import { UsageError } from "../errors.ts";
 import { machineOf } from "../machine.ts";
 import type { MachineFlags } from "../options.ts";
+import { startLearning } from "./machine.ts";
 import { type RecipeFlags, type Wanted, type WantedOfAny, wantedRecipe } from "./recipe.ts";
 import { trainReporter } from "./reporter.ts";
 import { startTeam } from "./team.ts";
@@ -90,7 +90,7 @@ export async function teach<Kind extends RecipeKind, Thing extends object>(
   const task = { kind: subject.kind.name, wanted, machine };
   const team = processes > 1 ? await startTeam({ size: processes, redis: options.redis, folder, task }) : undefined;
   try {
-    const { runtime, choice } = await startMachine(machine, cli.env);
+    const { runtime, choice } = await startLearning(machine);
     try {
       const lesson = await prepared.lesson(runtime, folder);
       const { name, length } = prepared.data;

@@ -4,10 +4,10 @@
  */
 import { resolve } from "node:path";
 import { Writable } from "node:stream";
-import { startMachine } from "../../pipelines/machine.ts";
 import { groupOver, openRedisPost, train } from "../../training/index.ts";
 import { type Cli, engine } from "../cli.ts";
 import { diffusion } from "./diffusion.ts";
+import { startLearning } from "./machine.ts";
 import type { Wanted } from "./recipe.ts";
 import { settingsOf } from "./teach.ts";
 import type { Task, Trouble } from "./team.ts";
@@ -31,7 +31,7 @@ const subjects = { diffusion } as const;
 async function work({ kind, wanted, machine, place }: Task): Promise<void> {
   const subject = subjects[kind as keyof typeof subjects];
   const prepared = await subject.prepare(wanted as Wanted<typeof subject.kind>, silent());
-  const { runtime } = await startMachine(machine);
+  const { runtime } = await startLearning(machine);
   const folder = resolve(wanted.recipe.output);
   const lesson = await prepared.lesson(runtime, folder);
   const post = await openRedisPost(place);
