@@ -6,7 +6,7 @@ import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime
 
 export type { Device, Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
 
-export interface WebRuntimeOptions extends Omit<RuntimeOptions, "prepared"> {
+export interface WebRuntimeOptions extends Omit<RuntimeOptions, "prepared" | "freed"> {
   readonly device: "cpu" | "webgpu";
   /**
    * Where ONNX Runtime's WebAssembly lies: a folder with its closing slash, or each file's address. Default: beside the
