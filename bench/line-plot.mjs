@@ -9,8 +9,9 @@ import sharp from "sharp";
  * @param marks `{ y, line }`: a dash at the right, to compare a line with
  * @param domain of y. Default: percents
  * @param dots whether each point has one. Default: yes
+ * @param under a line that others may lie on: it is drawn broad and pale. Default: none
  */
-export async function writeLinePlot(path, { points, marks = [], x, y, domain = [0, 100], dots = true }) {
+export async function writeLinePlot(path, { points, marks = [], x, y, domain = [0, 100], dots = true, under }) {
   const { document } = parseHTML("<html><body></body></html>");
   const right = Math.max(...points.map((point) => point.x));
   const dash = marks.flatMap(({ y, line }) => [1.03, 1.08].map((at) => ({ x: at * right, y, line })));
@@ -25,7 +26,16 @@ export async function writeLinePlot(path, { points, marks = [], x, y, domain = [
     y: { label: y, domain, grid: true },
     color: { scheme: "Observable10" },
     marks: [
-      Plot.line(points, { x: "x", y: "y", stroke: "line", strokeWidth: 2 }),
+      Plot.line(
+        points.filter(({ line }) => line === under),
+        {
+          ...{ x: "x", y: "y", stroke: "line", strokeWidth: 9, strokeOpacity: 0.35 },
+        },
+      ),
+      Plot.line(
+        points.filter(({ line }) => line !== under),
+        { x: "x", y: "y", stroke: "line", strokeWidth: 2 },
+      ),
       ...(dots ? [Plot.dot(points, { x: "x", y: "y", fill: "line", r: 3 })] : []),
       Plot.line(dash, { x: "x", y: "y", stroke: "line", strokeWidth: 4 }),
       Plot.text(dodged(last, 0.05 * domain[1]), {

@@ -189,5 +189,5 @@ function cellsOf([own, ...others]) {
 async function plot(path, runs) {
   const points = [...runs].flatMap(([line, [{ losses }]]) => losses.map((y, k) => ({ x: k + 1, y, line })));
   const highest = Math.max(...points.map(({ y }) => y));
-  await writeLinePlot(path, { points, x: "step", y: "loss", domain: [0, highest], dots: false });
+  await writeLinePlot(path, { points, x: "step", y: "loss", domain: [0, highest], dots: false, under: "inkling" });
 }

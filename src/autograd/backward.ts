@@ -12,6 +12,8 @@ export interface BackwardOptions {
    * Default: everything is kept.
    */
   readonly blockOf?: (node: Node) => string | undefined;
+  /** Makes an operand anew for a gradient rule that reads it, once that gradient is there. Default: what there is is kept. */
+  readonly anew?: (x: Value, gradient: Value) => Value | undefined;
 }
 
 /**
@@ -27,7 +29,7 @@ export function backward(
   graph: Graph,
   result: Value,
   wanted: Iterable<Value>,
-  { upstream, blockOf = () => undefined }: BackwardOptions = {},
+  { upstream, blockOf = () => undefined, anew = () => undefined }: BackwardOptions = {},
 ): ReadonlyMap<Value, Value> {
   if (!upstream && result.shape.some((dim) => dim !== 1)) {
     throw new Error(
@@ -53,9 +55,11 @@ export function backward(
     const rule = rules[node.op];
     if (!rule) throw new Error(`The operation ${node.op} ("${node.name}") has no gradient rule.`);
     const needed = node.inputs.map((x) => x !== undefined && influenced.has(x));
-    const below = graph.scope(node.scope ? `${node.scope}.gradient` : "gradient", () => [
-      ...rule(again(node, first), above, needed),
-    ]);
+    const below = graph.scope(node.scope ? `${node.scope}.gradient` : "gradient", () => {
+      const read = again(node, first);
+      const inputs = read.inputs.map((x) => x && (anew(x, first) ?? x));
+      return [...rule({ ...read, inputs }, above, needed)];
+    });
     for (const [i, x] of node.inputs.entries()) {
       const gradient = below[i];
       if (!x || !gradient || !needed[i]) continue;

@@ -10,11 +10,12 @@ import {
   reshape,
   slice,
   type Value,
+  waiting,
   zerosLike,
 } from "../graph/index.ts";
 import { sizeOf } from "../tensor/index.ts";
 import { blockOf } from "./blocks.ts";
-import type { Packing } from "./packing.ts";
+import type { PackedParameter, Packing } from "./packing.ts";
 
 export interface GradientOptions {
   /**
@@ -22,6 +23,11 @@ export interface GradientOptions {
    * second time, block by block. Default: it is kept.
    */
   readonly gradientCheckpointing?: boolean;
+  /**
+   * Whether weights are taken out of their chunks a second time for the gradients: cheap where nothing has to be copied for
+   * them to wait. Default false.
+   */
+  readonly weightsTwice?: boolean;
 }
 
 /**
@@ -32,25 +38,33 @@ export interface GradientOptions {
 export function gradientGraph(
   loss: Graph,
   { parameters, chunks }: Packing,
-  { gradientCheckpointing = false }: GradientOptions = {},
+  { gradientCheckpointing = false, weightsTwice = false }: GradientOptions = {},
 ): Graph {
   const g = new Graph(`${loss.name}_gradients`);
   const weights = chunks.map((length, k) => g.input(`weights.${k}`, "float32", [length]));
   const places = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const values = new Map<string, Value>();
+  const named = new Map<Value, PackedParameter>();
   const moved = copyInto(g, loss, {
     parameter: (name, value) => {
       const place = places.get(name);
       if (!place) return g.parameter(name, value.shape as number[], value.dtype);
-      const { chunk, offset, shape } = place;
-      const learnt = g.scope(name, () => reshape(slice(weights[chunk]!, 0, offset, offset + sizeOf(shape)), shape));
+      const learnt = g.scope(name, () => cut(weights[place.chunk]!, place));
+      named.set(learnt, place);
       values.set(name, learnt);
       return learnt;
     },
   });
   const result = moved.get(loss.outputs.get("loss")!)!;
   g.output("loss", result);
-  const gradients = backward(g, result, values.values(), { ...(gradientCheckpointing && { blockOf }) });
+  const anew = (x: Value, gradient: Value): Value | undefined => {
+    const place = named.get(x);
+    return place && cut(waiting(weights[place.chunk]!, gradient), place);
+  };
+  const gradients = backward(g, result, values.values(), {
+    ...(gradientCheckpointing && { blockOf }),
+    ...(weightsTwice && { anew }),
+  });
   const flat = chunks.map((_, k) => {
     const parts = parameters.flatMap(({ name, shape, chunk }) => {
       if (chunk !== k) return [];
@@ -66,3 +80,7 @@ export function gradientGraph(
   g.output("square_norm", squares.toReversed().reduce(add));
   return partOf(g, Object.fromEntries(g.outputs));
 }
+
+/** A parameter out of its chunk. */
+const cut = (chunk: Value, { offset, shape }: PackedParameter): Value =>
+  reshape(slice(chunk, 0, offset, offset + sizeOf(shape)), shape);

@@ -38,12 +38,22 @@ export function packingOf({ parameters }: Pick<Graph, "parameters">, chunk = CHU
 }
 
 /** The values of every parameter, by its name, as chunks. */
-export function pack({ parameters, chunks }: Packing, valuesOf: (name: string) => Float32Array): Float32Array[] {
-  const packed = chunks.map((length) => new Float32Array(length));
+export function pack(packing: Packing, valuesOf: (name: string) => Float32Array): Float32Array[] {
+  return packing.chunks.map((_, k) => packChunk(packing, k, valuesOf));
+}
+
+/** One of them. */
+export function packChunk(
+  { parameters, chunks }: Packing,
+  k: number,
+  valuesOf: (name: string) => Float32Array,
+): Float32Array {
+  const packed = new Float32Array(chunks[k]!);
   for (const { name, shape, chunk, offset } of parameters) {
+    if (chunk !== k) continue;
     const values = valuesOf(name);
     if (values.length !== sizeOf(shape)) throw new RangeError(`"${name}" has ${values.length} values, not [${shape}].`);
-    packed[chunk]!.set(values, offset);
+    packed.set(values, offset);
   }
   return packed;
 }

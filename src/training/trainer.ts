@@ -4,7 +4,7 @@ import { float32, type Tensor } from "../tensor/index.ts";
 import { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor, STATES } from "./adamw.ts";
 import { type GradientOptions, gradientGraph } from "./gradients.ts";
 import { alone, type Group } from "./group.ts";
-import { type Packing, pack, packingOf, unpack } from "./packing.ts";
+import { type Packing, packChunk, packingOf, unpack } from "./packing.ts";
 
 /** What an optimizer remembers of each weight, the weight itself first. */
 export type TrainerState = (typeof STATES)[number];
@@ -16,7 +16,7 @@ export interface TrainerStart {
   values(state: TrainerState, name: string): Float32Array;
 }
 
-export interface TrainerOptions extends Partial<AdamWOptions>, GradientOptions {
+export interface TrainerOptions extends Partial<AdamWOptions>, Pick<GradientOptions, "gradientCheckpointing"> {
   /** The gradients of all parameters together are no longer than this. Default 1; Infinity does not clip. */
   readonly maxNorm?: number;
   /** Default: no step was taken yet. */
@@ -74,7 +74,8 @@ export async function createTrainer(
   };
   const open = (graph: Graph, keep?: readonly string[]) => openLowered(lower(graph, lowerings[runtime.device]), keep);
   const names = packing.chunks.map((_, k) => `gradients.${k}`);
-  const graph = gradientGraph(loss, packing, { gradientCheckpointing });
+  const weightsTwice = runtime.device === "cpu";
+  const graph = gradientGraph(loss, packing, { gradientCheckpointing, weightsTwice });
   const gradients = await openLowered(lowerForLearning(runtime.device, graph), names);
   const update = await open(
     adamW(options),
@@ -83,7 +84,7 @@ export async function createTrainer(
   const reader = await open(identity());
   let adder: Session | undefined;
 
-  const chunks = beginning(packing, initial, start);
+  const chunks = await beginning(packing, initial, start, await open(identity(), ["y"]));
   let steps = start?.steps ?? 0;
 
   /** The gradients of a batch, chunk by chunk, and the sum of their squares. */
@@ -127,15 +128,12 @@ export async function createTrainer(
   }
 
   /** The states of a chunk after a step, in the place of those before it where the runtime can. */
-  async function renew(states: Record<TrainerState, Held>, about: Feeds & { readonly gradient: Held }) {
-    const into = STATES.flatMap((state) => {
-      const held = states[state];
-      return isKept(held) ? [[`next.${state}`, held] as const] : [];
-    });
+  async function renew(states: Record<TrainerState, KeptTensor>, about: Feeds & { readonly gradient: Held }) {
+    const into = STATES.map((state) => [`next.${state}`, states[state]] as const);
     const { kept } = await update.runKeeping({ ...states, ...about }, { into: Object.fromEntries(into) });
     for (const state of STATES) {
       const next = kept[`next.${state}`]!;
-      if (next !== states[state]) release(states[state]);
+      if (next !== states[state]) states[state].dispose();
       states[state] = next;
     }
     release(about.gradient);
@@ -179,7 +177,7 @@ export async function createTrainer(
       return unpack(packing, values);
     },
     async close() {
-      for (const chunk of chunks) for (const state of STATES) release(chunk[state]);
+      for (const chunk of chunks) for (const state of STATES) chunk[state].dispose();
       for (const session of opened) await session.release();
     },
   };
@@ -187,31 +185,26 @@ export async function createTrainer(
 
 type Held = Tensor | KeptTensor;
 
-/**
- * The states of each chunk: begun as numbers, kept with the runtime from the first step on. Apart from the trainer, so that
- * nothing else holds on to these numbers.
- */
-function beginning(
+/** The states of each chunk, with the runtime: chunk by chunk, so that all of them never lie in this process at once. */
+async function beginning(
   packing: Packing,
   initial: (name: string) => Float32Array,
   start: TrainerStart | undefined,
-): Record<TrainerState, Held>[] {
-  const from = (state: TrainerState): Tensor[] =>
-    pack(packing, (name) => start?.values(state, name) ?? initial(name)).map((values) =>
-      float32([values.length], values),
-    );
-  const zeros = (): Tensor[] => packing.chunks.map((length) => float32([length], new Float32Array(length)));
-  const weights = from("weights");
-  const begun: Record<TrainerState, Tensor[]> = {
-    weights,
-    first_moment: start ? from("first_moment") : zeros(),
-    second_moment: start ? from("second_moment") : zeros(),
-    ema: start ? from("ema") : weights,
-  };
-  return packing.chunks.map((_, k) => {
-    const states = STATES.map((state) => [state, begun[state][k]!]);
-    return Object.fromEntries(states) as Record<TrainerState, Held>;
-  });
+  keeper: Session,
+): Promise<Record<TrainerState, KeptTensor>[]> {
+  const chunks: Record<TrainerState, KeptTensor>[] = [];
+  for (const [k, length] of packing.chunks.entries()) {
+    const keep = async (values: Float32Array) => (await keeper.runKeeping({ x: float32([length], values) })).kept["y"]!;
+    const from = (state: TrainerState) => packChunk(packing, k, (name) => start?.values(state, name) ?? initial(name));
+    const [weights, zeros] = [from("weights"), new Float32Array(length)];
+    chunks.push({
+      weights: await keep(weights),
+      first_moment: await keep(start ? from("first_moment") : zeros),
+      second_moment: await keep(start ? from("second_moment") : zeros),
+      ema: await keep(start ? from("ema") : weights),
+    });
+  }
+  return chunks;
 }
 
 interface Gradients {

@@ -142,8 +142,11 @@ const forms: readonly (readonly [string, (loss: Graph, packing: Packing) => Grap
   ["plainly", (loss, packing) => lower(gradientGraph(loss, packing), lowerings.cpu)],
   ["by Winograd", (loss, packing) => lowerForLearning("cpu", gradientGraph(loss, packing), { least: 1 })],
   [
-    "with blocks computed twice",
-    (loss, packing) => lowerForLearning("cpu", gradientGraph(loss, packing, { gradientCheckpointing: true })),
+    "with blocks computed and weights read twice",
+    (loss, packing) => {
+      const twice = { gradientCheckpointing: true, weightsTwice: true };
+      return lowerForLearning("cpu", gradientGraph(loss, packing, twice));
+    },
   ],
 ];
 
