@@ -115,10 +115,15 @@ module.exports = {
     { name: "no-cycles", severity: "error", from: { path: "^src/" }, to: { circular: true } },
     {
       name: "no-file-that-nobody-reaches",
-      comment: "From the entrances: the package's exports, the launcher, the inference process, the others that learn together.",
+      comment:
+        "From the entrances: the package's exports, the launcher, the inference process, the others that learn together.",
       severity: "error",
       from: { path: "^src/(index|[^/]+/index|runtime/(host|web)|cli/train/worker)\\.ts$" },
-      to: { path: "^src/", pathNot: "^src/(index|[^/]+/index|runtime/(host|web)|cli/train/worker)\\.ts$", reachable: false },
+      to: {
+        path: "^src/",
+        pathNot: "^src/(index|[^/]+/index|runtime/(host|web)|cli/train/worker)\\.ts$",
+        reachable: false,
+      },
     },
     { name: "no-orphans", severity: "error", from: { orphan: true, path: "^src/", pathNot: "\\.d\\.ts$" }, to: {} },
   ],

@@ -84,7 +84,8 @@ export async function startTeam({ size, redis, folder, task }: TeamOptions): Pro
       const how = trouble === undefined ? `ended with ${signal ?? `exit code ${code}`}` : `failed (${trouble})`;
       void lost(rank, child, signal === "SIGKILL" ? "was killed" : how);
     });
-    child.send({ ...task, place: { ...place, rank } } satisfies Task);
+    // Where nothing can be sent any more it has ended, which tells more than a closed channel.
+    child.send({ ...task, place: { ...place, rank } } satisfies Task, () => {});
   };
 
   try {
