@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { adapterFormats } from "../../src/configs/index.ts";
+import { conv2d, Graph, mul, reduceMean } from "../../src/graph/index.ts";
 import { adaptableLayers, clipText, unet } from "../../src/models/index.ts";
 import type { Runtime } from "../../src/runtime/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { CpuGenerator, toFloat32 } from "../../src/tensor/index.ts";
+import { CpuGenerator, float32, toFloat32 } from "../../src/tensor/index.ts";
 import {
   createTrainer,
   type DiffusionModel,
@@ -209,6 +210,26 @@ describe("a LoRA", () => {
     await trainer.close();
     await lora.close();
   });
+});
+
+it("a convolution that is stored is computed as one that learns", async () => {
+  const g = new Graph("loss");
+  const scaled = mul(g.input("x", "float32", [2, 16, 8, 8]), g.parameter("p", [1, 16, 1, 1]));
+  const y = conv2d(scaled, g.parameter("w", [16, 16, 3, 3]), undefined, { padding: 1 });
+  g.output("loss", reduceMean(mul(y, y), [0, 1, 2, 3], { keep: false }));
+  const initial = (name: string): Float32Array => (name === "p" ? some(16, 1) : some(16 * 16 * 9, 2));
+  const stored = (name: string) => (name === "w" ? float32([16, 16, 3, 3], initial(name)) : undefined);
+  const [both, alone] = [
+    await createTrainer(g, initial, runtime, { maxNorm: Number.POSITIVE_INFINITY }),
+    await createTrainer(g, initial, runtime, { maxNorm: Number.POSITIVE_INFINITY, frozen: stored }),
+  ];
+  const batch = { x: float32([2, 16, 8, 8], some(2 * 16 * 64, 3)) };
+  const [first, second] = [await both.step(batch, 0.01), await alone.step(batch, 0.01)];
+  expect(Math.abs(second.loss / first.loss - 1)).toBeLessThan(1e-5);
+  expect([...(await alone.read("weights")).keys()]).toEqual(["p"]);
+  const [want, got] = [(await both.read("first_moment")).get("p")!, (await alone.read("first_moment")).get("p")!];
+  expectNear(got, want, 1e-4);
+  for (const trainer of [both, alone]) await trainer.close();
 });
 
 describe("a new word", () => {

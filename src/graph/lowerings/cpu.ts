@@ -56,11 +56,16 @@ const groupNorm: Lowering = (node, [x, weight, bias]) => {
   return add(scaled, reshape(bias!, perChannel.slice(1)));
 };
 
-/** The same memory under a shape that takes the other's size, less that size, to be told: nothing is copied. */
+/**
+ * The same memory under a shape that takes the other's size, less that size, to be told: nothing is copied. ONNX Runtime 1.30
+ * makes one Reshape of several in a row and stumbles over a shape that is computed: what is flattened in between is not in a row.
+ */
 const waiting: Lowering = (_, [x, other]) => {
+  const shape = x!.shape as number[];
   const size = emit("Size", [other], { dtype: "int64", shape: [] });
   const none = sub(size, int64([], [sizeOf(other!.shape as number[])]));
-  return emit("Reshape", [x, add(none, int64([x!.shape.length], x!.shape as number[]))], x!);
+  const waited = emit("Reshape", [x, add(none, int64([shape.length], shape))], x!);
+  return reshape(emit("Flatten", [waited], { dtype: x!.dtype, shape: [1, sizeOf(shape)] }, { axis: 0 }), shape);
 };
 
 export const cpu: Lowerings = {
