@@ -9,6 +9,9 @@ import { clientGuard, originGuard } from "./access/access.ts";
 import { checkJson } from "./access/json.ts";
 import type { Env } from "./env.ts";
 import { ApiError, apiError } from "./error.ts";
+import { shapeProblem } from "./problem-shape.ts";
+import { a1111Draw } from "./routes/a1111-draw.ts";
+import { a1111Lists } from "./routes/a1111-lists.ts";
 import { explain } from "./routes/explain.ts";
 import { explainRun } from "./routes/explain-run.ts";
 import { settingsOfPicture } from "./routes/from-picture.ts";
@@ -16,6 +19,8 @@ import { gallery } from "./routes/gallery.ts";
 import { health } from "./routes/health.ts";
 import { jobEvents } from "./routes/job-events.ts";
 import { jobs } from "./routes/jobs.ts";
+import { openAiImages } from "./routes/openai-images.ts";
+import { openAiModels } from "./routes/openai-models.ts";
 import { choices } from "./routes/options.ts";
 import { pictures } from "./routes/pictures.ts";
 import { score } from "./routes/score.ts";
@@ -40,6 +45,10 @@ const ROUTES: readonly Route[] = [
   explainRun,
   choices,
   health,
+  openAiImages,
+  openAiModels,
+  a1111Draw,
+  a1111Lists,
   studio,
 ];
 
@@ -62,11 +71,12 @@ export function createApp(services: Services): App {
     // Of one whose client has gone nobody reads the answer.
     if (told.code === "internal" && !c.req.raw.signal.aborted) log.error({ err: error }, "a request failed");
     if (told.retryAfter !== undefined) c.header("Retry-After", String(told.retryAfter));
-    return c.json(told.problem, told.status);
+    const { body, status, headers } = shapeProblem(c.req.path, told);
+    return c.json(body, status, headers);
   });
-  app.notFound((c) =>
-    c.json(new ApiError("not_found", `There is nothing at ${c.req.path.slice(0, 200)}.`).problem, 404),
-  );
+  app.notFound((c) => {
+    throw new ApiError("not_found", `There is nothing at ${c.req.path.slice(0, 200)}.`);
+  });
 
   app.use(logged(services));
   app.use(
@@ -130,7 +140,10 @@ function invalid(error: z.core.$ZodError, target: string): ApiError {
 function fromHttp(error: HTTPException): ApiError {
   switch (error.status) {
     case 415:
-      return new ApiError("unsupported", "The body has to be JSON, and Content-Type application/json.");
+      return new ApiError(
+        "unsupported",
+        "The body's Content-Type is none that is taken here: application/json, or multipart/form-data where files are sent.",
+      );
     case 413:
       return new ApiError("too_large", "The request is too large.");
     default:

@@ -11,6 +11,7 @@ const STATUS = {
   unsupported: 415,
   mismatch: 422,
   too_many: 429,
+  failed: 500,
   internal: 500,
   stopping: 503,
 } as const satisfies Record<ProblemCode, number>;

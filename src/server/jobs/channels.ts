@@ -27,6 +27,8 @@ export interface Channels {
   watch(job: string, after?: string): Watcher | undefined;
   /** The last step that was told of a job that is drawn. */
   step(job: string): StepEvent | undefined;
+  /** Its preview, a PNG as a data URL. */
+  preview(job: string): string | undefined;
   /** The place in the queue that was told last. */
   place(job: string): number | undefined;
   /** Those among jobs that somebody watches. */
@@ -121,6 +123,13 @@ export function createChannels(past: (job: string) => readonly JobEvent[]): Chan
       };
     },
     step: (job) => channels.get(job)?.step,
+    preview(job) {
+      const full = channels
+        .get(job)
+        ?.log.findLast(({ event }) => event.type === "step")
+        ?.full();
+      return full?.type === "step" ? full.preview : undefined;
+    },
     place: (job) => channels.get(job)?.place,
     watched: () => [...channels].filter(([, { listeners }]) => listeners.size > 0).map(([job]) => job),
     get watchers() {

@@ -35,6 +35,8 @@ export interface Jobs {
   retry(id: string, asker: Asker): Promise<Job>;
   /** See {@link Channels}. */
   watch(id: string, after?: string): Watcher | undefined;
+  /** What a job that is drawn looks like now: a small PNG as a data URL. */
+  preview(id: string): string | undefined;
   readonly watchers: number;
   readonly waiting: number;
   readonly running: number;
@@ -208,6 +210,7 @@ export function createJobs(options: JobsOptions): Jobs {
       stored(id);
       return channels.watch(id, after);
     },
+    preview: channels.preview,
     get watchers() {
       return channels.watchers;
     },

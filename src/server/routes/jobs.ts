@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { acceptJob } from "../accept.ts";
 import { body, idParam, json, problems } from "../describe.ts";
 import { drawRequest } from "../schema/draw.ts";
 import { job, jobList, jobQuery } from "../schema/job.ts";
@@ -64,11 +65,8 @@ export const jobs: Route = (app, services) => {
   app.openapi(create, async (c) => {
     const request = c.req.valid("json");
     const idempotencyKey = c.req.valid("header")["idempotency-key"];
-    const { job: accepted, fresh } = await services.jobs.accept(request, { client: c.var.client, idempotencyKey });
+    const { job: accepted, fresh } = await acceptJob(c, services, request, idempotencyKey);
     if (!fresh) return c.json(accepted, 200);
-    metrics.accepted();
-    const prompt = services.logPrompts ? { prompt: request.prompt } : {};
-    c.var.log.info({ job: accepted.id, model: accepted.model, ...prompt }, "accepted");
     return c.json(accepted, 201, { Location: `/api/jobs/${accepted.id}` });
   });
   app.openapi(list, (c) => c.json(services.jobs.list(c.req.valid("query")), 200));

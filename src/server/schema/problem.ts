@@ -16,6 +16,7 @@ export const problem = z
           "too_large",
           "unsupported",
           "too_many",
+          "failed",
           "stopping",
           "internal",
         ])
