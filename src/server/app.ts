@@ -90,6 +90,7 @@ export function createApp(services: Services): App {
   );
   app.use(originGuard(access));
   app.use(clientGuard(access));
+  app.use(plainBody);
   const [large, small] = [sized(limits.body), sized(Math.min(limits.body, SMALL_BODY))];
   app.use((c, next) => (BRINGS_PICTURES.test(c.req.path) ? large : small)(c, next));
   app.use(async (c, next) => {
@@ -105,6 +106,12 @@ export function createApp(services: Services): App {
   });
   return app;
 }
+
+/** Refuses bodies that would have to be unpacked: a few bytes of them can become gigabytes. */
+const plainBody: MiddlewareHandler<Env> = (c, next) => {
+  if (/^(identity)?$/i.test(c.req.header("content-encoding") ?? "")) return next();
+  throw new ApiError("unsupported", "A body is taken as it is: send it without Content-Encoding.");
+};
 
 /** Refuses longer bodies, whether they say how long they are or not. */
 function sized(maxSize: number): MiddlewareHandler<Env> {

@@ -25,6 +25,8 @@ export interface ServeOptions extends Omit<ServiceOptions, "machine"> {
   readonly withoutKeys?: boolean;
   /** Requests a second of one client; 0 for any number. Default: 50 where a network can ask, else 0. */
   readonly requestsPerSecond?: number;
+  /** Seconds in which a request has to come whole, its headers in a quarter of that. Default 60. */
+  readonly requestSeconds?: number;
   /** Seconds that a job may go on when the server is told to stop. Default 10. */
   readonly grace?: number;
 }
@@ -39,8 +41,6 @@ export interface RunningServer {
 
 /** Connections that may be open beside those that watch. */
 const CONNECTIONS = 1000;
-/** Milliseconds in which a request has to come; answers may take as long as they do. */
-const REQUEST_TIMEOUT = 60_000;
 /** Milliseconds that answers have to go out when the server stops. */
 const LAST_WORDS = 1000;
 
@@ -59,8 +59,16 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const models = createModels({ served, load, keep: options.keepModels ?? 1 });
   const opened = await openServices(models, keys, { ...options, machine, requestsPerSecond });
   const { services } = opened;
-  const server = createAdaptorServer({ fetch: createApp(services).fetch }) as Server;
-  server.requestTimeout = REQUEST_TIMEOUT;
+  // Answers may take as long as they do.
+  const requestTimeout = 1000 * (options.requestSeconds ?? 60);
+  const server = createAdaptorServer({
+    fetch: createApp(services).fetch,
+    serverOptions: {
+      requestTimeout,
+      headersTimeout: requestTimeout / 4,
+      connectionsCheckingInterval: requestTimeout / 20,
+    },
+  }) as Server;
   server.maxConnections = services.limits.watchers + CONNECTIONS;
   try {
     await listen(server, port, host);

@@ -64,7 +64,10 @@ describe("a request of OpenAI's", () => {
     [{}, { url: true, base64: true, format: "png" }],
     [{ response_format: "url" }, { url: true, base64: false }],
     [{ response_format: "b64_json" }, { url: false, base64: true }],
-    [{ output_format: "webp", output_compression: 0 }, { url: false, base64: true, format: "webp", quality: 1 }],
+    [
+      { output_format: "webp", output_compression: 0 },
+      { url: false, base64: true, format: "webp", quality: 1 },
+    ],
     [{ stream: true }, { partialImages: 0 }],
     [{ stream: true, partial_images: 2 }, { partialImages: 2 }],
   ])("%j asks for %j", (asked, answer) => expect(read({ prompt: "x", ...asked }).answer).toMatchObject(answer));
@@ -153,7 +156,11 @@ describe("/v1/images", () => {
 
   it("varies a picture by the words inside it", async () => {
     const server = await open();
-    const image = await encodePicture(grey, "png", "a blue cat\nNegative prompt: dog\nSteps: 4, Sampler: Euler, Seed: 1");
+    const image = await encodePicture(
+      grey,
+      "png",
+      "a blue cat\nNegative prompt: dog\nSteps: 4, Sampler: Euler, Seed: 1",
+    );
     expect((await form(server, "/v1/images/variations", { image, n: "2" })).status).toBe(200);
     expect(server.drawing.asked[0]).toMatchObject({ prompt: "a blue cat", negativePrompt: "dog", count: 2 });
   });

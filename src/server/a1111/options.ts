@@ -19,7 +19,7 @@ const OPTIONS: Readonly<Record<string, (value: unknown) => OptionSettings | unde
   emphasis: (value) => (EMPHASIS[String(value)] ? { emphasis: EMPHASIS[String(value)] } : undefined),
 };
 /** Options that are what they are: a client may send them back as it was told. */
-const FIXED: Readonly<Record<string, unknown>> = { samples_format: "png", samples_save: true };
+const FIXED: Readonly<Record<string, unknown>> = { samples_format: "png", samples_save: true, sd_checkpoint_hash: "" };
 
 /** Options as settings, and the names of those that mean nothing here. */
 export function readOptions(values: Readonly<Record<string, unknown>>): {
@@ -42,7 +42,6 @@ export function toldOptions({ model, clipSkip, rng = "cpu", tokenMerging = 0, em
   return {
     ...FIXED,
     sd_model_checkpoint: model ?? null,
-    sd_checkpoint_hash: "",
     CLIP_stop_at_last_layers: clipSkip ?? 1,
     randn_source: rng === "cpu" ? "CPU" : "NV",
     token_merging_ratio: tokenMerging,

@@ -6,7 +6,8 @@ const flag = z.boolean().nullish();
 const scripts = z.record(z.string().max(200), z.unknown()).nullish();
 
 /** What `override_settings` and `/sdapi/v1/options` take; values as A1111 has them. */
-export const optionValues = z.record(z.string().max(200), z.unknown());
+const optionValue = z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]);
+export const optionValues = z.record(z.string().max(200), z.union([optionValue, z.array(optionValue).max(1000)]));
 
 /**
  * A1111's request for pictures from words, as far as it is looked at. As there, what is not named here is passed over.

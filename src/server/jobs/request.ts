@@ -5,6 +5,7 @@ import { goalOf } from "../../pipelines/goal.ts";
 import { NO_GOAL } from "../../pipelines/goals.ts";
 import type { GenerateSettings } from "../../pipelines/settings.ts";
 import { InputError } from "../../tensor/index.ts";
+import { loraTags } from "../../text/index.ts";
 import { ApiError } from "../error.ts";
 import type { DrawRequest, PictureSource } from "../schema/draw.ts";
 import { type FileStore, sha256 } from "../store/files.ts";
@@ -84,6 +85,7 @@ export async function settingsOf(
 ): Promise<GenerateSettings> {
   const { model: _, goal, adapters, image: __, mask: ___, ...plain } = request;
   const { adapterFolder, embeddings, decode, config } = tools;
+  await checkTags(request, adapterFolder);
   return {
     ...plain,
     ...(goal !== undefined && goal !== NO_GOAL && { goal: goalOf(goal, { config }) }),
@@ -93,6 +95,23 @@ export async function settingsOf(
     ...(image && { image: await decode(image, "image", "white") }),
     ...(mask && { mask: await decode(mask, "mask", "black") }),
   };
+}
+
+/**
+ * Adapters that the prompt names are looked for when it is drawn; whoever asks should know before.
+ *
+ * @throws InputError for one that is not there
+ */
+async function checkTags({ prompt, promptSyntax, adapters = [] }: DrawRequest, folder: string): Promise<void> {
+  const tags = promptSyntax === "plain" ? [] : loraTags(prompt);
+  if (tags.length === 0) return;
+  const known = new Set([...adapters.map(({ name }) => name), ...(await adapterNames(folder))]);
+  for (const { name } of tags) if (!known.has(name)) throw missingAdapter(name, [...known]);
+}
+
+function missingAdapter(name: string, known: readonly string[]): InputError {
+  const names = known.join(", ") || "the server's folder holds none";
+  return new InputError(`There is no adapter "${name}" here: ${names}.`);
 }
 
 /** The names that requests may give, in their order. */
@@ -106,8 +125,6 @@ async function adaptersOf(asked: NonNullable<DrawRequest["adapters"]>, folder: s
   const names = await adapterNames(folder);
   return asked.map(({ name, scale }) => {
     if (names.includes(name)) return { file: join(folder, `${name}.safetensors`), scale };
-    throw new InputError(
-      `There is no adapter "${name}" here: ${names.join(", ") || "the server's folder holds none"}.`,
-    );
+    throw missingAdapter(name, names);
   });
 }

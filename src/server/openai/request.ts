@@ -41,7 +41,8 @@ export function generationRequest(body: Generation): ReadRequest {
 
 /** @throws ApiError for what is not to be had here */
 export function editRequest(body: Edit, start: StartBytes): ReadRequest {
-  if (body.input_fidelity === "high") refuse("input_fidelity", "high is not to be had here; say strength, from 0 to 1.");
+  if (body.input_fidelity === "high")
+    refuse("input_fidelity", "high is not to be had here; say strength, from 0 to 1.");
   return read(body, { ...wordsOf(body), ...startOf(start), strength: body.strength ?? undefined });
 }
 

@@ -92,6 +92,4 @@ export type ImagesResponse = z.infer<typeof imagesResponse>;
 export const model = z
   .object({ id: z.string(), object: z.literal("model"), created: z.int(), owned_by: z.string() })
   .meta({ id: "OpenAiModel" });
-export const modelList = z
-  .object({ object: z.literal("list"), data: z.array(model) })
-  .meta({ id: "OpenAiModelList" });
+export const modelList = z.object({ object: z.literal("list"), data: z.array(model) }).meta({ id: "OpenAiModelList" });

@@ -4,15 +4,7 @@ import { encodePicture } from "../../image/index.ts";
 import { infoOf, parametersOf, progressOf } from "../a1111/answer.ts";
 import { type OptionSettings, readOptions, toldOptions } from "../a1111/options.ts";
 import { base64Of, img2imgRequest, type ReadRequest, txt2imgRequest } from "../a1111/request.ts";
-import {
-  drawnAnswer,
-  type Img2Img,
-  img2img,
-  optionValues,
-  progress,
-  type Txt2Img,
-  txt2img,
-} from "../a1111/schema.ts";
+import { drawnAnswer, type Img2Img, img2img, optionValues, progress, type Txt2Img, txt2img } from "../a1111/schema.ts";
 import { createClientOptions, createWaitingJobs } from "../a1111/waiting.ts";
 import { type AwaitedJob, awaitJob, checkDone } from "../await-job.ts";
 import { body, json, problems } from "../describe.ts";

@@ -116,12 +116,7 @@ async function answer(
 }
 
 /** One event is made for each that the client has taken. */
-function streamOf(
-  awaited: AwaitedJob,
-  { jobs }: Services,
-  kind: Kind,
-  tools: AnswerTools,
-): ReadableStream<Uint8Array> {
+function streamOf(awaited: AwaitedJob, { jobs }: Services, kind: Kind, tools: AnswerTools): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const events = eventsOf(awaited, jobs, kind, tools);
   return new ReadableStream(

@@ -26,9 +26,7 @@ export const openAiModels: Route = (app, { models, now }) => {
   // When a model was made is not known; that it is served, since now.
   const created = Math.floor(now().getTime() / 1000);
   const told = (id: string) => ({ id, object: "model" as const, created, owned_by: "inkling" });
-  app.openapi(list, (c) =>
-    c.json({ object: "list" as const, data: models.list().map(({ name }) => told(name)) }, 200),
-  );
+  app.openapi(list, (c) => c.json({ object: "list" as const, data: models.list().map(({ name }) => told(name)) }, 200));
   app.openapi(get, (c) => {
     const { id } = c.req.valid("param");
     if (models.list().some(({ name }) => name === id)) return c.json(told(id), 200);
