@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32, deflateSync } from "node:zlib";
+import { deflateSync } from "node:zlib";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { isLoopback, isOwnHost, isOwnOrigin } from "../../src/server/access/host.ts";
@@ -9,6 +9,7 @@ import { checkJson } from "../../src/server/access/json.ts";
 import { addKey, readKeys } from "../../src/server/access/keys.ts";
 import { createRate } from "../../src/server/access/rate.ts";
 import type { Problem } from "../../src/server/index.ts";
+import { pngOf } from "../support/png.ts";
 import { SMALL, type TestServer, type TestServerOptions, testServer } from "../support/server.ts";
 
 const servers: TestServer[] = [];
@@ -294,21 +295,3 @@ describe("the page", () => {
     rmSync(studio, { recursive: true });
   });
 });
-
-/** A PNG whose header says this size, with data that is not of it. */
-function pngOf(width: number, height: number, data: Buffer): Buffer {
-  const chunk = (type: string, bytes: Buffer): Buffer => {
-    const body = Buffer.concat([Buffer.from(type), bytes]);
-    const out = Buffer.alloc(body.length + 8);
-    out.writeUInt32BE(bytes.length, 0);
-    body.copy(out, 4);
-    out.writeUInt32BE(crc32(body), body.length + 4);
-    return out;
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2], 8);
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]);
-}

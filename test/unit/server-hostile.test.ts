@@ -4,12 +4,13 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32, deflateSync, gzipSync } from "node:zlib";
+import { deflateSync, gzipSync } from "node:zlib";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
 import { createChannels } from "../../src/server/jobs/channels.ts";
 import { plainCheckpoint } from "../support/checkpoints.ts";
+import { pngOf } from "../support/png.ts";
 import { SMALL, type TestServer, type TestServerOptions, testServer } from "../support/server.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -39,25 +40,6 @@ const raw = (server: TestServer, path: string, body: string | Buffer, headers: R
     body: typeof body === "string" ? body : new Uint8Array(body),
     headers: { host: "localhost", "content-type": "application/json", ...headers },
   });
-
-/** A PNG of one bit a pixel, all black, whose data is all there. */
-function blackPng(width: number, height: number): Buffer {
-  const chunk = (type: string, bytes: Buffer): Buffer => {
-    const body = Buffer.concat([Buffer.from(type), bytes]);
-    const out = Buffer.alloc(body.length + 8);
-    out.writeUInt32BE(bytes.length, 0);
-    body.copy(out, 4);
-    out.writeUInt32BE(crc32(body), body.length + 4);
-    return out;
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([1, 0], 8);
-  const data = deflateSync(Buffer.alloc(height * (1 + Math.ceil(width / 8))), { level: 9 });
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]);
-}
 
 describe("prompts", () => {
   it("of a megabyte are refused", async () => {
@@ -198,7 +180,8 @@ describe("bodies", () => {
 describe("pictures", () => {
   it("of 900 million pixels in 110 kB are refused without being unpacked", async () => {
     const server = await open();
-    const bomb = blackPng(30_000, 30_000);
+    const rows = deflateSync(Buffer.alloc(30_000 * (1 + 30_000 / 8)), { level: 9 });
+    const bomb = pngOf(30_000, 30_000, rows, 1);
     expect(bomb.length).toBeLessThan(120_000);
     const base64 = bomb.toString("base64");
     const before = process.memoryUsage().rss;

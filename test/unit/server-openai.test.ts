@@ -115,6 +115,16 @@ describe("a mask of OpenAI's", () => {
 });
 
 describe("/v1/images", () => {
+  it("stands in the document of the server, as A1111's paths do", async () => {
+    const { ask } = await open({ idle: true });
+    const { paths } = (await (await ask("GET", "/openapi.json")).json()) as { paths: Record<string, unknown> };
+    const { requestBody } = (paths["/v1/images/edits"] as { post: { requestBody: { content: object } } }).post;
+    expect(Object.keys(requestBody.content)).toEqual(["multipart/form-data"]);
+    for (const path of [GENERATIONS, "/v1/models/{id}", "/sdapi/v1/txt2img", "/sdapi/v1/samplers"]) {
+      expect(paths[path]).toBeDefined();
+    }
+  });
+
   it("draws, and keeps what it drew in the gallery", async () => {
     const { ask, services } = await open();
     const answer = await ask("POST", GENERATIONS, { ...SMALL, n: 2 });

@@ -88,8 +88,8 @@ async function answer(
   kind: Kind,
 ): Promise<Response> {
   const { models, gallery, files } = services;
-  const awaited = await awaitJob(c, services, request);
   const tokens = (await models.tokenizer(request.model)).encode(request.prompt).length;
+  const awaited = await awaitJob(c, services, request);
   const tools: AnswerTools = {
     form,
     origin: c.req.url,
