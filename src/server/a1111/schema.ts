@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { MAX_PICTURES } from "../schema/draw.ts";
 
 const text = z.string().nullish();
 const number = z.number().nullish();
+const count = z.int().min(1).max(MAX_PICTURES).nullish();
 const flag = z.boolean().nullish();
 const scripts = z.record(z.string().max(200), z.unknown()).nullish();
 
@@ -25,8 +27,8 @@ export const txt2img = z
     sampler_name: text,
     sampler_index: text.describe("An old name of sampler_name"),
     scheduler: text,
-    batch_size: number,
-    n_iter: number,
+    batch_size: count,
+    n_iter: count,
     steps: number,
     cfg_scale: number,
     width: number,
