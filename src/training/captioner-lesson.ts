@@ -1,11 +1,10 @@
-import { join } from "node:path";
+import { configJson, join } from "node:path";
 import { type ClipCapConfig, clipCapConfig } from "../configs/index.ts";
 import { type Weight, weightsOf } from "../graph/index.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { checkWeights, type WeightStore } from "../weights/index.ts";
 import { below, freshness, shapesOf, stored, under } from "./beginning.ts";
-import { json } from "./checkpoint.ts";
 import type { ClipModel } from "./clip-lesson.ts";
 import type { TensorCache } from "./data/cache.ts";
 import { rowBatch, tokensOf } from "./data/token-rows.ts";
@@ -14,7 +13,7 @@ import { type ParameterShapes, torchWeights } from "./initial-weights.ts";
 import type { Lesson } from "./lesson.ts";
 import { captionerLoss } from "./losses/captioner.ts";
 import { memoryCache } from "./memory-cache.ts";
-import { isThere, safetensorsOf, tokenizerFiles, unlearnt, writeModelFiles } from "./model-files.ts";
+import { isThere, learntConfig, safetensorsOf, tokenizerFiles, unlearnt, writeModelFiles } from "./model-files.ts";
 import { openPictureEmbeddings } from "./picture-embeddings.ts";
 
 /** A captioner, before it learns. */
@@ -84,6 +83,7 @@ export async function captionerLesson(
     },
     async write(folder, values) {
       const learnt = { weights: values, shapes };
+      const own = trainGpt2 ? learntConfig(gpt2.gpt2.config) : gpt2.gpt2.config;
       const file = "model.safetensors";
       if (trainGpt2) await writeModelFiles(folder, [[file, safetensorsOf(learnt, GPT2)]]);
       else if (!(await isThere(join(folder, file)))) await writeModelFiles(folder, [[file, await unlearnt(weights)]]);
@@ -91,7 +91,7 @@ export async function captionerLesson(
         ["prefix.safetensors", safetensorsOf(learnt, MAPPING)],
         ...tokenizerFiles("", gpt2.tokenizer, gpt2.words, "GPT2Tokenizer"),
         // Last: a folder without it is no model yet.
-        ["config.json", json({ ...gpt2Json(gpt2.gpt2.config), inkling_prefix: clipCap })],
+        ["config.json", configJson({ ...gpt2Json(own), inkling_prefix: clipCap })],
       ]);
     },
     close: () => seen.close(),

@@ -1,14 +1,13 @@
-import { type Gpt2Config, gpt2Config } from "../configs/index.ts";
+import { configJson, type Gpt2Config, gpt2Config } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { createGpt2Tokenizer, type Gpt2Tokenizer } from "../text/index.ts";
-import type { NetworkConfig, TokenizerFiles, WeightStore } from "../weights/index.ts";
+import type { JsonObject, NetworkConfig, TokenizerFiles, WeightStore } from "../weights/index.ts";
 import { freshness, shapesOf, stored } from "./beginning.ts";
-import { json } from "./checkpoint.ts";
 import { rowBatch, type TokenRow } from "./data/token-rows.ts";
 import { gpt2Weights } from "./initial-weights.ts";
 import type { Lesson } from "./lesson.ts";
 import { gpt2Loss } from "./losses/gpt2.ts";
-import { safetensorsOf, tokenizerFiles, writeModelFiles } from "./model-files.ts";
+import { learntConfig, safetensorsOf, tokenizerFiles, writeModelFiles } from "./model-files.ts";
 
 /** A GPT-2, before it learns. Without weights it begins with fresh ones. */
 export interface Gpt2Parts {
@@ -71,13 +70,13 @@ export async function gpt2Lesson(
         ["model.safetensors", safetensorsOf({ weights, shapes })],
         ...tokenizerFiles("", tokenizer, words, "GPT2Tokenizer"),
         // Last: a folder without it is no model yet.
-        ["config.json", json(gpt2Json(gpt2.config))],
+        ["config.json", configJson(gpt2Json(learntConfig(gpt2.config)))],
       ]),
     async close() {},
   };
 }
 
 /** config.json as transformers knows the class by it. */
-export function gpt2Json(config: NetworkConfig["config"]): object {
+export function gpt2Json(config: JsonObject): JsonObject {
   return { architectures: ["GPT2LMHeadModel"], ...config, model_type: "gpt2" };
 }

@@ -50,6 +50,21 @@ export function safetensorsOf({ weights, shapes }: Learnt, prefix = ""): Bytes {
   return encodeSafetensors(tensors);
 }
 
+/** config.json of a network whose weights were learnt: they are float32 then, whatever those before were stored as. */
+export function learntConfig(config: JsonObject): JsonObject {
+  const { torch_dtype: old, dtype, ...rest } = config;
+  return old === undefined && dtype === undefined ? rest : { ...rest, dtype: "float32" };
+}
+
+/** Keys whose numbers transformers wants as floats: it refuses a 1 that stands for 1.0. */
+const FLOATS = /("(?:initializer_factor|initializer_range|layer_norm_eps|layer_norm_epsilon)": -?\d+)(?=,?$)/gm;
+
+/** A network's config.json as JSON that Python reads as it was meant. */
+export function configJson(config: object): Uint8Array {
+  const text = new TextDecoder().decode(json(config));
+  return new TextEncoder().encode(text.replace(FLOATS, "$1.0"));
+}
+
 /** Weights that did not learn, in the type in which they are stored, as a .safetensors file. */
 export async function unlearnt(store: WeightStore): Promise<Bytes> {
   const tensors: Record<string, Tensor> = {};

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { configJson, join } from "node:path";
 import type { ClipTokenizer } from "../text/index.ts";
 import { encodeSafetensors, type JsonObject, type WeightStore } from "../weights/index.ts";
 import { json } from "./checkpoint.ts";
@@ -30,7 +30,7 @@ export function writeModelFolder(folder: string, model: Written, learnt: Learnt)
 
 async function* filesOf(folder: string, model: Written, learnt: Learnt): AsyncGenerator<ModelFile> {
   for (const { name, file, config, weights } of networksOf(model)) {
-    yield [`${name}/config.json`, json(config)];
+    yield [`${name}/config.json`, configJson(config)];
     const path = `${name}/${file}`;
     if ([...learnt.weights.keys()].some((each) => each.startsWith(`${name}.`))) {
       yield [path, safetensorsOf(learnt, `${name}.`)];

@@ -1,9 +1,8 @@
-import { type VaeConfig, vaeConfig } from "../configs/index.ts";
+import { configJson, type VaeConfig, vaeConfig } from "../configs/index.ts";
 import { leastJudged } from "../models/index.ts";
 import { float32, InputError } from "../tensor/index.ts";
 import type { NetworkConfig, WeightStore } from "../weights/index.ts";
 import { below, freshness, shapesOf, stored, under } from "./beginning.ts";
-import { json } from "./checkpoint.ts";
 import type { DiffusionParts } from "./diffusion-model.ts";
 import { discriminatorWeights, type ParameterShapes, torchWeights } from "./initial-weights.ts";
 import type { Lesson } from "./lesson.ts";
@@ -127,6 +126,6 @@ async function write(
   }
   return writeModelFiles(folder, [
     ["diffusion_pytorch_model.safetensors", safetensorsOf({ weights, shapes })],
-    ["config.json", json({ ...vae.config, _class_name: "AutoencoderKL" })],
+    ["config.json", configJson({ ...vae.config, _class_name: "AutoencoderKL" })],
   ]);
 }

@@ -1,5 +1,6 @@
 import { float32, InputError, int64, type Tensor } from "../../tensor/index.ts";
 import type { Gpt2Tokenizer } from "../../text/index.ts";
+import { likely } from "./chance.ts";
 import { isSkipped, type Places } from "./dataset.ts";
 import type { Text } from "./texts.ts";
 
@@ -10,21 +11,27 @@ export interface TokenRow {
 }
 
 /**
- * A text as a writer meets it: the token that ends a text before it, as it begins with nothing, and after it, as it ends. What is
- * longer than `tokens` is cut.
+ * A text between the tokens that end a text: it begins as a text does that begins with nothing, and it ends. What is longer than
+ * `tokens` is cut.
  */
 export function tokensOf(text: string, { encode, eosId }: Gpt2Tokenizer, tokens: number): number[] {
   return [eosId, ...encode(text), eosId].slice(0, tokens);
 }
 
-/** Each text a row of its own, of at most `tokens` tokens. */
+/**
+ * Each text a row of its own, of at most `tokens` tokens. Half of the time the token before it is left out, as it is where a writer
+ * goes on from a beginning that it was given.
+ */
 export function textRows(texts: Places<Text>, tokenizer: Gpt2Tokenizer, tokens: number): Places<TokenRow> {
   return {
     name: texts.name,
     length: texts.length,
     async at(index, visit) {
       const text = await texts.at(index, visit);
-      return isSkipped(text) ? text : { key: text.key, ids: tokensOf(text.text, tokenizer, tokens) };
+      if (isSkipped(text)) return text;
+      const ids = tokensOf(text.text, tokenizer, tokens + 1);
+      const given = visit?.chance !== undefined && likely(visit.chance, 0.5) && ids.length > 2;
+      return { key: text.key, ids: given ? ids.slice(1) : ids.slice(0, tokens) };
     },
   };
 }
