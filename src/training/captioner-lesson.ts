@@ -1,4 +1,4 @@
-import { configJson, join } from "node:path";
+import { join } from "node:path";
 import { type ClipCapConfig, clipCapConfig } from "../configs/index.ts";
 import { type Weight, weightsOf } from "../graph/index.ts";
 import type { Runtime } from "../runtime/index.ts";
@@ -13,7 +13,15 @@ import { type ParameterShapes, torchWeights } from "./initial-weights.ts";
 import type { Lesson } from "./lesson.ts";
 import { captionerLoss } from "./losses/captioner.ts";
 import { memoryCache } from "./memory-cache.ts";
-import { isThere, learntConfig, safetensorsOf, tokenizerFiles, unlearnt, writeModelFiles } from "./model-files.ts";
+import {
+  configJson,
+  isThere,
+  learntConfig,
+  safetensorsOf,
+  tokenizerFiles,
+  unlearnt,
+  writeModelFiles,
+} from "./model-files.ts";
 import { openPictureEmbeddings } from "./picture-embeddings.ts";
 
 /** A captioner, before it learns. */

@@ -1,4 +1,4 @@
-import { type ClipConfig, type ClipImageConfig, clipConfig, clipImageConfig, configJson } from "../configs/index.ts";
+import { type ClipConfig, type ClipImageConfig, clipConfig, clipImageConfig } from "../configs/index.ts";
 import { preprocess } from "../image/index.ts";
 import { textEnds } from "../models/index.ts";
 import { InputError, int64 } from "../tensor/index.ts";
@@ -9,7 +9,7 @@ import { json } from "./checkpoint.ts";
 import { clipWeights } from "./initial-weights.ts";
 import type { Lesson } from "./lesson.ts";
 import { clipLoss } from "./losses/clip.ts";
-import { learntConfig, safetensorsOf, tokenizerFiles, writeModelFiles } from "./model-files.ts";
+import { configJson, learntConfig, safetensorsOf, tokenizerFiles, writeModelFiles } from "./model-files.ts";
 import { wordsOf } from "./words.ts";
 
 /** A whole CLIP, before it learns. Without weights it begins with fresh ones. */

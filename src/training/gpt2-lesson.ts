@@ -1,4 +1,4 @@
-import { configJson, type Gpt2Config, gpt2Config } from "../configs/index.ts";
+import { type Gpt2Config, gpt2Config } from "../configs/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { createGpt2Tokenizer, type Gpt2Tokenizer } from "../text/index.ts";
 import type { JsonObject, NetworkConfig, TokenizerFiles, WeightStore } from "../weights/index.ts";
@@ -7,7 +7,7 @@ import { rowBatch, type TokenRow } from "./data/token-rows.ts";
 import { gpt2Weights } from "./initial-weights.ts";
 import type { Lesson } from "./lesson.ts";
 import { gpt2Loss } from "./losses/gpt2.ts";
-import { learntConfig, safetensorsOf, tokenizerFiles, writeModelFiles } from "./model-files.ts";
+import { configJson, learntConfig, safetensorsOf, tokenizerFiles, writeModelFiles } from "./model-files.ts";
 
 /** A GPT-2, before it learns. Without weights it begins with fresh ones. */
 export interface Gpt2Parts {

@@ -1,9 +1,10 @@
-import { configJson, join } from "node:path";
+import { join } from "node:path";
 import type { ClipTokenizer } from "../text/index.ts";
 import { encodeSafetensors, type JsonObject, type WeightStore } from "../weights/index.ts";
 import { json } from "./checkpoint.ts";
 import type { DiffusionParts } from "./diffusion-model.ts";
 import {
+  configJson,
   isThere,
   type Learnt,
   type ModelFile,

@@ -1,4 +1,4 @@
-import { configJson, type VaeConfig, vaeConfig } from "../configs/index.ts";
+import { type VaeConfig, vaeConfig } from "../configs/index.ts";
 import { leastJudged } from "../models/index.ts";
 import { float32, InputError } from "../tensor/index.ts";
 import type { NetworkConfig, WeightStore } from "../weights/index.ts";
@@ -9,7 +9,7 @@ import type { Lesson } from "./lesson.ts";
 import type { Distance } from "./limits.ts";
 import { DISCRIMINATOR } from "./losses/adversary.ts";
 import { vaeLoss } from "./losses/vae.ts";
-import { safetensorsOf, writeModelFiles } from "./model-files.ts";
+import { configJson, safetensorsOf, writeModelFiles } from "./model-files.ts";
 import { writeModelFolder } from "./model-folder.ts";
 import { planes } from "./planes.ts";
 import { wordsOf } from "./words.ts";
