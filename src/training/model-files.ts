@@ -6,6 +6,7 @@ import {
   encodeSafetensors,
   type JsonObject,
   readTensor,
+  readWeight,
   type TokenizerFiles,
   type WeightStore,
 } from "../weights/index.ts";
@@ -50,7 +51,7 @@ export function safetensorsOf({ weights, shapes }: Learnt, prefix = ""): Bytes {
   return encodeSafetensors(tensors);
 }
 
-/** config.json of a network whose weights were learnt: they are float32 then, whatever those before were stored as. */
+/** config.json of a network that is computed with in float32 from now on, whatever its weights were stored as before. */
 export function learntConfig(config: JsonObject): JsonObject {
   const { torch_dtype: old, dtype, ...rest } = config;
   return old === undefined && dtype === undefined ? rest : { ...rest, dtype: "float32" };
@@ -65,10 +66,19 @@ export function configJson(config: object): Uint8Array {
   return new TextEncoder().encode(text.replace(FLOATS, "$1.0"));
 }
 
-/** Weights that did not learn, in the type in which they are stored, as a .safetensors file. */
+/**
+ * Weights that did not learn, as a .safetensors file: in the type in which they are stored, but those in 8 bits multiplied out, since
+ * other programs know nothing of the factors beside them.
+ */
 export async function unlearnt(store: WeightStore): Promise<Bytes> {
   const tensors: Record<string, Tensor> = {};
-  for (const name of store.names()) tensors[name] = await readTensor(store.get(name)!);
+  const scales = new Set([...store.names()].map((name) => `${name}.scale`));
+  for (const name of store.names()) {
+    if (scales.has(name)) continue;
+    const stored = store.get(name)!;
+    const inBits = store.get(`${name}.scale`) !== undefined;
+    tensors[name] = inBits ? float32(stored.shape, await readWeight(store, name)) : await readTensor(stored);
+  }
   return encodeSafetensors(tensors);
 }
 

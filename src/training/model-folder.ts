@@ -7,6 +7,7 @@ import {
   configJson,
   isThere,
   type Learnt,
+  learntConfig,
   type ModelFile,
   safetensorsOf,
   tokenizerFiles,
@@ -67,7 +68,7 @@ function networksOf({ unet, textEncoder, vae }: Written): WrittenNetwork[] {
     {
       name: "text_encoder",
       file: "model.safetensors",
-      config: { ...CLIP_TEXT, ...textEncoder.config },
+      config: { ...CLIP_TEXT, ...learntConfig(textEncoder.config) },
       weights: textEncoder.weights,
     },
     { name: "vae", file, config: vae?.config ?? pixelVae.config, weights: vae?.weights },

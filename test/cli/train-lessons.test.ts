@@ -115,7 +115,7 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 describe("train vae", () => {
   it("teaches a fresh one, with sheets of what it gives back", async () => {
     const losses = await teach(["vae", "--config", "vae.json"], 60, "diffusion_pytorch_model.safetensors");
-    expect(mean(losses.slice(-5))).toBeLessThan(0.4 * losses[0]!);
+    expect(mean(losses.slice(-5))).toBeLessThan(0.6 * losses[0]!);
     const more = ["--steps", "61", "--samples-every", "61", "--resume", "--out", "mine", ...plain];
     const [sheet] = eventsOf(await run(["train", "vae", ...more], work)).flatMap(({ type, paths }) =>
       type === "sample" ? paths : [],

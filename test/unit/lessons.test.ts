@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { clipConfig, gpt2Config } from "../../src/configs/index.ts";
 import type { Runtime } from "../../src/runtime/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { CpuGenerator, float32 } from "../../src/tensor/index.ts";
+import { CpuGenerator, float32, tensor } from "../../src/tensor/index.ts";
 import { shapesOf } from "../../src/training/beginning.ts";
 import {
   captionerLoss,
@@ -21,10 +21,10 @@ import {
   vaeLesson,
   vaeModel,
 } from "../../src/training/index.ts";
-import { configJson } from "../../src/training/model-files.ts";
+import { configJson, unlearnt, writeModelFiles } from "../../src/training/model-files.ts";
 import { openPictureEmbeddings } from "../../src/training/picture-embeddings.ts";
-import { type JsonObject, openClipFolder } from "../../src/weights/index.ts";
-import { path as fixturePath, readJson } from "../support/fixtures.ts";
+import { type JsonObject, openClipFolder, openWeightFile, writeSafetensors } from "../../src/weights/index.ts";
+import { path as fixturePath, readJson, readTensors } from "../support/fixtures.ts";
 
 let runtime: Runtime;
 let folder = "";
@@ -166,6 +166,21 @@ describe("a VAE's lesson", () => {
     const tiny = { config: { _class_name: "AutoencoderTiny" }, configFile: "taesd/config.json" };
     expect(() => vaeModel({ vae: tiny })).toThrow("taesd/config.json is an AutoencoderTiny");
   });
+});
+
+it("weights in 8 bits that did not learn are written multiplied out", async () => {
+  const [stored, written] = [join(folder, "stored.safetensors"), join(folder, "written.safetensors")];
+  const eighth = tensor("int8", [2, 2], Int8Array.of(1, -2, 3, 4));
+  const whole = float32([1], [7]);
+  await writeSafetensors(stored, { a: eighth, "a.scale": float32([2, 1], [0.5, 2]), b: whole });
+  await writeModelFiles(folder, [["written.safetensors", await unlearnt(await openWeightFile(stored))]]);
+  const got = readTensors(written);
+  expect(got).toEqual(
+    new Map([
+      ["a", float32([2, 2], [0.5, -1, 6, 8])],
+      ["b", whole],
+    ]),
+  );
 });
 
 it("numbers that transformers wants as floats are written as such", () => {
