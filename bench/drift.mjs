@@ -43,6 +43,7 @@ const SHORTCUTS = {
   "16 steps": { steps: 16 },
   "12 steps": { steps: 12 },
   "UniPC 12": { sampler: "UniPC", steps: 12 },
+  "both of 16 steps": { steps: 16, guidanceInterval: [0, 0.6], deepCache: 2 },
   "8 bits": { weights: "8bit" },
   "4 bits": { weights: "4bit" },
 };
