@@ -223,7 +223,7 @@ describe("the other commands", () => {
     const done = await run([...args, "--threads", "1"], work);
     expect(done.code, done.stderr).toBe(0);
     const report = JSON.parse(done.stdout.trimEnd().split("\n").at(-1)!) as Record<string, number | number[]>;
-    expect(Object.keys(report).sort()).toEqual(["decode_s", "encode_s", "load_s", "step_s"]);
+    expect(Object.keys(report).sort()).toEqual(["decode_s", "encode_s", "load_s", "step_s", "steps"]);
     expect(report["load_s"]).toBeGreaterThan(0);
     expect(report["step_s"]).toHaveLength(3);
     for (const list of [report["encode_s"], report["step_s"], report["decode_s"]] as number[][]) {
