@@ -3,7 +3,7 @@
  * that whatever the machine does in the long run hits all alike.
  *
  *   npm run bench -- [--against diffusers,openvino,sdcpp] [--model sd21|small|FOLDER] [--size 256] [--steps 25]
- *                    [--measure N] [--cfg 7.5] [--threads N] [--rounds 3] [--repeats 2] [--also "FLAGS"]
+ *                    [--measure N] [--cfg 7.5] [--threads N] [--rounds 3] [--repeats 2] [--also="FLAGS"]
  *                    [--json FILE] [--markdown]
  *   npm run bench -- --profile …                             where the time of a step goes: bench/profile.mjs
  *
