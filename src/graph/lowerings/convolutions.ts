@@ -60,8 +60,8 @@ export function formsOf(node: Node): ConvolutionForm[] {
     strides.every((step) => step === 1) &&
     pads.every((side) => side === border);
   if (sides(1, 0)) return ["direct", "product"];
-  const [, , rows, columns] = node.outputs[0]!.shape;
-  const few = fixed([rows!], 0, "Conv") * fixed([columns!], 0, "Conv") <= FEW_PLACES;
+  const { shape } = node.outputs[0]!;
+  const few = fixed(shape, 2, "Conv") * fixed(shape, 3, "Conv") <= FEW_PLACES;
   return ["direct", ...(few ? ["taps" as const] : []), ...(sides(3, 1) ? (["winograd-2", "winograd-4"] as const) : [])];
 }
 
