@@ -13,7 +13,7 @@ export interface AwaitedJob {
   readonly id: string;
   /** What becomes of it. Ends with the job, which it returns however it ended. */
   readonly frames: AsyncGenerator<Frame, Job, void>;
-  /** The client does not wait any more. */
+  /** The client does not wait any more. Never rejects. */
   leave(): Promise<void>;
 }
 
@@ -35,9 +35,10 @@ export async function awaitJob(c: Context<Env>, services: Services, request: Dra
   const leave = async (): Promise<void> => {
     signal.removeEventListener("abort", onAbort);
     watcher?.close();
-    if (key === undefined) await cancel(jobs, job.id);
+    if (key !== undefined) return;
+    await cancel(jobs, job.id).catch((err: unknown) => c.var.log.error({ err, job: job.id }, "not cancelled"));
   };
-  const onAbort = (): void => void leave().catch((err) => c.var.log.error({ err, job: job.id }, "not cancelled"));
+  const onAbort = (): void => void leave();
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
 

@@ -6,19 +6,34 @@ export interface FrameSource {
   close(): void;
 }
 
-/** Milliseconds after which a client that was cut off connects again. */
-const RETRY = 2000;
+/** Headers of an answer whose body is an {@link eventStream}. */
+export const EVENT_STREAM = {
+  "Content-Type": "text/event-stream",
+  "Cache-Control": "no-store",
+  // A proxy that gathers what it passes on would hold events back.
+  "X-Accel-Buffering": "no",
+} as const;
+/** How an answer to a GET begins: an `EventSource` that was cut off connects again after so many milliseconds. */
+export const RETRY = "retry: 2000\n\n";
+const ALIVE = ": still here\n\n";
 
 /**
- * Frames as the body of a text/event-stream, with a comment every so many seconds where nothing else is said. A frame is
- * taken when the client has taken the one before: for a slow one nothing piles up.
+ * Frames as the body of a text/event-stream, with a comment every so many seconds where nothing else is said, so that
+ * nobody between here and the client takes the line for dead. A frame is taken when the client has taken the one before: for a
+ * slow one nothing piles up.
+ *
+ * @param beginning sent at once
  */
-export function eventStream(source: FrameSource, heartbeatSeconds: number): ReadableStream<Uint8Array> {
+export function eventStream(
+  source: FrameSource,
+  heartbeatSeconds: number,
+  beginning = ALIVE,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let next: Promise<Pick<Frame, "bytes"> | undefined> | undefined;
   return new ReadableStream(
     {
-      start: (controller) => controller.enqueue(encoder.encode(`retry: ${RETRY}\n\n`)),
+      start: (controller) => controller.enqueue(encoder.encode(beginning)),
       async pull(controller) {
         next ??= source.next();
         let timer: NodeJS.Timeout | undefined;
@@ -27,7 +42,7 @@ export function eventStream(source: FrameSource, heartbeatSeconds: number): Read
         });
         const frame = await Promise.race([next, silence]);
         clearTimeout(timer);
-        if (frame === "silence") return controller.enqueue(encoder.encode(": still here\n\n"));
+        if (frame === "silence") return controller.enqueue(encoder.encode(ALIVE));
         next = undefined;
         if (frame) return controller.enqueue(frame.bytes());
         source.close();

@@ -1,15 +1,14 @@
 import type { Server } from "node:http";
-import { createAdaptorServer } from "@hono/node-server";
 import type { LoadOptions } from "../pipelines/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { isLoopback } from "./access/host.ts";
 import { type Keys, readKeys } from "./access/keys.ts";
-import { createApp } from "./app.ts";
+import { createHttpServer, type Patience } from "./http-server.ts";
 import { createModels, servedModels } from "./models.ts";
 import { openServices, type ServiceOptions } from "./open-services.ts";
 
 /** What a server is started with. */
-export interface ServeOptions extends Omit<ServiceOptions, "machine"> {
+export interface ServeOptions extends Omit<ServiceOptions, "machine">, Patience {
   /** Default 127.0.0.1: this machine alone. */
   readonly host?: string;
   /** 0 takes any that is free. Default 7860. */
@@ -25,8 +24,6 @@ export interface ServeOptions extends Omit<ServiceOptions, "machine"> {
   readonly withoutKeys?: boolean;
   /** Requests a second of one client; 0 for any number. Default: 50 where a network can ask, else 0. */
   readonly requestsPerSecond?: number;
-  /** Seconds in which a request has to come whole, its headers in a quarter of that. Default 60. */
-  readonly requestSeconds?: number;
   /** Seconds that a job may go on when the server is told to stop. Default 10. */
   readonly grace?: number;
 }
@@ -39,8 +36,6 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Connections that may be open beside those that watch. */
-const CONNECTIONS = 1000;
 /** Milliseconds that answers have to go out when the server stops. */
 const LAST_WORDS = 1000;
 
@@ -59,17 +54,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const models = createModels({ served, load, keep: options.keepModels ?? 1 });
   const opened = await openServices(models, keys, { ...options, machine, requestsPerSecond });
   const { services } = opened;
-  // Answers may take as long as they do.
-  const requestTimeout = 1000 * (options.requestSeconds ?? 60);
-  const server = createAdaptorServer({
-    fetch: createApp(services).fetch,
-    serverOptions: {
-      requestTimeout,
-      headersTimeout: requestTimeout / 4,
-      connectionsCheckingInterval: requestTimeout / 20,
-    },
-  }) as Server;
-  server.maxConnections = services.limits.watchers + CONNECTIONS;
+  const server = createHttpServer(services, options);
   try {
     await listen(server, port, host);
   } catch (error) {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   apiKey = await addKey(keyFile, "anna");
   const log = pino({ level: "silent" });
   const models = [plainCheckpoint.folder];
-  server = await startServer({ data: join(folder, "data"), port: 0, models, keyFile, log, grace: 0 });
+  server = await startServer({ data: join(folder, "data"), port: 0, models, keyFile, log, grace: 0, heartbeat: 0.1 });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 });
 });
 afterAll(async () => {
@@ -62,6 +62,29 @@ describe("the openai package", () => {
       expect(event).toMatchObject({ type: "image_generation.partial_image", partial_image_index: i });
       expect((await decodePicture(bytesOf(event.b64_json), "it")).width).toBeGreaterThan(0);
     }
+  });
+
+  it("is given signs of life while its job waits, and takes no notice of them", async () => {
+    const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+    const long = JSON.stringify({ prompt: "a dog", width: 64, height: 64, steps: 900 });
+    const before = await fetch(`${server.url}/api/jobs`, { method: "POST", headers, body: long });
+    const { id } = (await before.json()) as { id: string };
+    let sent: Promise<string> | undefined;
+    const listening = client.withOptions({
+      fetch: async (...asked) => {
+        const answer = await fetch(...asked);
+        const [ours, theirs] = answer.body!.tee();
+        sent = new Response(ours).text();
+        return new Response(theirs, answer);
+      },
+    });
+    const stream = await listening.images.generate({ ...SMALL, stream: true, partial_images: 0 });
+    await new Promise((done) => setTimeout(done, 500));
+    await fetch(`${server.url}/api/jobs/${id}`, { method: "DELETE", headers });
+    const types: string[] = [];
+    for await (const { type } of stream) types.push(type);
+    expect(types).toEqual(["image_generation.completed"]);
+    expect((await sent!).split("event: ")[0]!.split(": still here\n\n").length).toBeGreaterThan(3);
   });
 
   it("edits and varies", async () => {

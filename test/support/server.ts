@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
+import type { Picture } from "../../src/image/index.ts";
 import type { GenerateEvent, GenerateSettings } from "../../src/pipelines/index.ts";
 import type { Keys } from "../../src/server/access/keys.ts";
 import { createApp } from "../../src/server/app.ts";
@@ -39,6 +40,8 @@ export interface TestServerOptions extends Partial<ServiceOptions> {
   /** Jobs are accepted and not drawn. */
   readonly idle?: boolean;
   readonly fail?: (settings: GenerateSettings) => Error | undefined;
+  /** What each step shows. Default: a few pixels, darker or lighter with the step. */
+  readonly preview?: Picture;
 }
 
 export function temporaryFolder(): string {
@@ -47,7 +50,7 @@ export function temporaryFolder(): string {
 
 export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = options.data ?? temporaryFolder();
-  const drawing = fakeDrawing(options.fail);
+  const drawing = fakeDrawing(options);
   const served = await servedModels([plainCheckpoint.folder], {});
   const models = { ...createModels({ served, load: {}, keep: 1 }), open: async () => drawing.drawer };
   const log = options.log ?? pino({ level: "silent" });
@@ -121,7 +124,7 @@ export async function eventsOf(
   return events.slice(0, count);
 }
 
-function fakeDrawing(fail: TestServerOptions["fail"]): FakeDrawing & { readonly drawer: Drawer } {
+function fakeDrawing({ fail, preview: shown }: TestServerOptions): FakeDrawing & { readonly drawer: Drawer } {
   const asked: GenerateSettings[] = [];
   let held: Promise<void> | undefined;
   let release = (): void => {};
@@ -140,7 +143,7 @@ function fakeDrawing(fail: TestServerOptions["fail"]): FakeDrawing & { readonly 
         for (let call = 0; call < steps; call++) {
           await Promise.race([held ?? new Promise((done) => setImmediate(done)), aborted]);
           signal?.throwIfAborted();
-          const preview = { width: 2, height: 3, data: new Uint8Array(18).fill(40 * call) };
+          const preview = shown ?? { width: 2, height: 3, data: new Uint8Array(18).fill(40 * call) };
           const step = { type: "step", picture, call, calls: steps, timestep: 999, sigma: 14, preview, secondsLeft: 1 };
           yield step as unknown as GenerateEvent;
         }

@@ -31,7 +31,7 @@ const floats = ({ data }: Numbers): Float32Array =>
 async function linesOf(request: object): Promise<RunLine[]> {
   const answer = await server.ask("POST", "/api/explain/run", { prompt: "blue eyes", seed: 1, ...request });
   expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
-  const events = (await answer.text()).split("\n\n").filter(Boolean);
+  const events = (await answer.text()).split("\n\n").filter((event) => event.startsWith("data: "));
   return events.map((event) => JSON.parse(event.replace(/^data: /, "")) as RunLine);
 }
 

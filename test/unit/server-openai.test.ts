@@ -264,7 +264,7 @@ describe("/v1/images", () => {
   it("ends a stream with the error where drawing fails", async () => {
     const { ask } = await open({ fail: () => new Error("secret") });
     const text = await (await ask("POST", GENERATIONS, { ...SMALL, stream: true })).text();
-    expect(text).toMatch(/^event: error\ndata: \{"type":"error","error":\{"message":"Something/);
+    expect(text).toMatch(/^: still here\n\nevent: error\ndata: \{"type":"error","error":\{"message":"Something/);
   });
 });
 

@@ -5,6 +5,7 @@ import type { OpenModel } from "../../pipelines/inkling.ts";
 import { float32, InputError, type Tensor } from "../../tensor/index.ts";
 import { body, json, problems } from "../describe.ts";
 import { apiError } from "../error.ts";
+import { EVENT_STREAM, eventStream, type FrameSource } from "../event-stream.ts";
 import { dataUrl, lineOf, numbersOf, tensorOf } from "../explain/wire.ts";
 import { bytesOf, filesOf, settingsOf } from "../jobs/request.ts";
 import { decodeRequest, encoded, encodeRequest, type RunLine, runLine, runRequest } from "../schema/explain.ts";
@@ -46,8 +47,11 @@ const decode = createRoute({
 /** Places of latents that are decoded at most: those of a picture of 1024×1024. */
 const MOST_PLACES = 128 * 128;
 
+/** Bytes of a run that may wait for its client: dozens of steps. */
+const MOST_UNTAKEN = 2 ** 24;
+
 /** A run that is looked into, and the way between pixels and latents. */
-export const explainRun: Route = (app, { models, explainer, requests, log }) => {
+export const explainRun: Route = (app, { models, explainer, requests, log, heartbeat }) => {
   app.openapi(run, async (c) => {
     const request = c.req.valid("json");
     const settings = await settingsOf(request, await filesOf(request, requests), requests);
@@ -57,15 +61,16 @@ export const explainRun: Route = (app, { models, explainer, requests, log }) => 
       try {
         await explainer.use(async ({ inkling }) => {
           const opened = await inkling(request.model);
-          for await (const event of explainedRun({ ...settings, seed, signal }, opened)) tell(await lineOf(event));
+          for await (const event of explainedRun({ ...settings, seed, signal }, opened))
+            await tell(await lineOf(event));
         });
       } catch (error) {
         const told = apiError(error);
         if (told.code === "internal" && !signal.aborted) log.error({ err: error }, "a run that was explained failed");
-        tell({ type: "failed", message: told.message });
+        await tell({ type: "failed", message: told.message });
       }
     });
-    return c.body(lines, 200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+    return c.body(eventStream(lines, heartbeat), 200, EVENT_STREAM);
   });
 
   app.openapi(encode, async (c) => {
@@ -110,20 +115,30 @@ async function pictureOf(latents: Tensor<"float32">, { networks }: Pick<OpenMode
   );
 }
 
-/** Server-sent events that are written as they come. Where nobody reads any more the signal fires, and nothing is told. */
-function linesOf(
-  write: (tell: (line: RunLine) => void, signal: AbortSignal) => Promise<void>,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
+/** Lines as they are told; telling waits where too many have not been taken. When nobody reads any more the signal fires. */
+function linesOf(write: (tell: (line: RunLine) => Promise<void>, signal: AbortSignal) => Promise<void>): FrameSource {
   const controller = new AbortController();
   const { signal } = controller;
   const encoder = new TextEncoder();
-  return new ReadableStream({
-    async start(out) {
-      await write((line) => {
-        if (!signal.aborted) out.enqueue(encoder.encode(`data: ${JSON.stringify(line)}\n\n`));
-      }, signal);
-      if (!signal.aborted) out.close();
+  const untaken = new ByteLengthQueuingStrategy({ highWaterMark: MOST_UNTAKEN });
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({}, untaken);
+  const [reader, writer] = [readable.getReader(), writable.getWriter()];
+  const tell = async (line: RunLine): Promise<void> => {
+    await writer.ready;
+    // What is written is taken at some time, or never: nobody waits for it here.
+    writer.write(encoder.encode(`data: ${JSON.stringify(line)}\n\n`)).catch(() => {});
+  };
+  write(tell, signal)
+    .then(() => writer.close())
+    .catch(() => {});
+  return {
+    async next() {
+      const { value } = await reader.read();
+      return value && { bytes: () => value };
     },
-    cancel: () => controller.abort(),
-  });
+    close() {
+      controller.abort();
+      reader.cancel().catch(() => {});
+    },
+  };
 }

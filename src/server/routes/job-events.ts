@@ -1,12 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { idParam, problems } from "../describe.ts";
 import { ApiError } from "../error.ts";
-import { eventStream } from "../event-stream.ts";
+import { EVENT_STREAM, eventStream, RETRY } from "../event-stream.ts";
 import { jobEvent } from "../schema/events.ts";
 import type { Route } from "../services.ts";
-
-/** Heartbeats that a client may leave unread before it is cut off. */
-const DEAF_AFTER = 4;
 
 const events = createRoute({
   method: "get",
@@ -36,14 +33,6 @@ export const jobEvents: Route = (app, { jobs, limits, heartbeat }) => {
     }
     const watcher = jobs.watch(id, c.req.valid("header")["last-event-id"]);
     if (!watcher) return c.body(null, 204);
-    // Who reads nothing any more, not even signs of life, holds no place.
-    const { outgoing } = c.env ?? {};
-    outgoing?.setTimeout(1000 * heartbeat * DEAF_AFTER, () => outgoing.socket?.destroy());
-    return c.body(eventStream(watcher, heartbeat), 200, {
-      "Content-Type": "text/event-stream",
-      "Cache-Control": "no-store",
-      // A proxy that gathers what it passes on would hold events back.
-      "X-Accel-Buffering": "no",
-    });
+    return c.body(eventStream(watcher, heartbeat, RETRY), 200, EVENT_STREAM);
   });
 };

@@ -5,6 +5,7 @@ import { type AwaitedJob, awaitJob, checkDone, doneJob } from "../await-job.ts";
 import { body, json, problems } from "../describe.ts";
 import type { Env } from "../env.ts";
 import { ApiError, apiError } from "../error.ts";
+import { EVENT_STREAM, eventStream, type FrameSource } from "../event-stream.ts";
 import { type AnswerTools, completedEvent, dueCalls, imagesResponse, partialEvent } from "../openai/answer.ts";
 import { maskOf } from "../openai/mask.ts";
 import { openAiProblem } from "../openai/problem.ts";
@@ -106,30 +107,23 @@ async function answer(
     },
   };
   if (form.partialImages !== undefined) {
-    return c.body(streamOf(awaited, services, kind, tools), 200, {
-      "Content-Type": "text/event-stream",
-      "Cache-Control": "no-store",
-      "X-Accel-Buffering": "no",
-    });
+    return c.body(eventStream(framesOf(awaited, services, kind, tools), services.heartbeat), 200, EVENT_STREAM);
   }
   return c.json(await imagesResponse(await doneJob(awaited), tools));
 }
 
 /** One event is made for each that the client has taken. */
-function streamOf(awaited: AwaitedJob, { jobs }: Services, kind: Kind, tools: AnswerTools): ReadableStream<Uint8Array> {
+function framesOf(awaited: AwaitedJob, { jobs }: Services, kind: Kind, tools: AnswerTools): FrameSource {
   const encoder = new TextEncoder();
   const events = eventsOf(awaited, jobs, kind, tools);
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { value, done } = await events.next();
-        if (done) return controller.close();
-        controller.enqueue(encoder.encode(`event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`));
-      },
-      cancel: () => awaited.leave(),
+  return {
+    async next() {
+      const { value, done } = await events.next();
+      if (done) return undefined;
+      return { bytes: () => encoder.encode(`event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`) };
     },
-    { highWaterMark: 0 },
-  );
+    close: () => void awaited.leave(),
+  };
 }
 
 async function* eventsOf(

@@ -34,38 +34,42 @@ const thumbnail = createRoute({
 
 /** The files of the gallery. */
 export const pictures: Route = (app, { gallery, files }) => {
-  /** A file never changes under its name. */
-  const send = (c: Context<Env>, id: string, bytes: Uint8Array, type: string) => {
+  /** Whether the client has it already: a file never changes under its name. */
+  const isKnown = (c: Context<Env>, id: string): boolean => {
     c.header("Cache-Control", "private, max-age=31536000, immutable");
     c.header("ETag", `"${id}"`);
-    if (c.req.header("if-none-match") === `"${id}"`) return c.body(null, 304) as never;
-    c.header("Content-Type", type);
-    return c.body(Buffer.from(bytes), 200);
+    return c.req.header("if-none-match") === `"${id}"`;
   };
 
   app.openapi(picture, async (c) => {
     const { id } = c.req.valid("param");
     const item = gallery.get(id);
-    const bytes = item && (await files.pictures.read(`${item.id}.png`));
-    if (!bytes) throw notFound("picture", id);
+    if (!item) throw notFound("picture", id);
+    if (isKnown(c, id)) return c.body(null, 304) as never;
+    const found = await files.pictures.stream(`${item.id}.png`);
+    if (!found) throw notFound("picture", id);
     if (c.req.valid("query").download !== undefined) {
       c.header("Content-Disposition", `attachment; filename="${fileName(item.prompt, item.seed)}"`);
     }
-    return send(c, id, bytes, "image/png");
+    c.header("Content-Type", "image/png");
+    c.header("Content-Length", String(found.size));
+    return c.body(found.body, 200);
   });
 
   app.openapi(thumbnail, async (c) => {
     const { id } = c.req.valid("param");
     const item = gallery.get(id);
     if (!item) throw notFound("picture", id);
+    if (isKnown(c, id)) return c.body(null, 304) as never;
     const name = `${item.id}.webp`;
+    const send = (bytes: Uint8Array) => c.body(Buffer.from(bytes), 200, { "Content-Type": "image/webp" });
     const kept = await files.thumbnails.read(name);
-    if (kept) return send(c, id, kept, "image/webp");
+    if (kept) return send(kept);
     const bytes = await files.pictures.read(`${item.id}.png`);
     if (!bytes) throw notFound("picture", id);
     const small = await makeThumbnail(bytes, SIDE);
     await files.thumbnails.write(name, small);
-    return send(c, id, small, "image/webp");
+    return send(small);
   });
 };
 

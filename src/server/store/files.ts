@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { open, readdir, readFile, rm } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { saveBytes } from "../../image/index.ts";
 
@@ -9,12 +9,23 @@ export interface FileStore {
   /** Resolves when the file and its name are on the disk. */
   write(name: string, bytes: Uint8Array): Promise<void>;
   read(name: string): Promise<Buffer | undefined>;
+  /** Piece by piece, as it is asked for. */
+  stream(name: string): Promise<FileStream | undefined>;
   remove(name: string): Promise<void>;
   names(): Promise<string[]>;
   /** Removes what a process that was killed had begun to write, and says how many that were. */
   sweepTemporary(): Promise<number>;
 }
 
+/** A file on its way. */
+export interface FileStream {
+  /** Bytes. */
+  readonly size: number;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** Bytes of a file that are in memory for each who reads it. */
+const PIECE = 2 ** 18;
 const TEMPORARY = /^\.inkling-.*\.tmp$/;
 
 /** The files of a folder, which is made where it is missing. */
@@ -30,11 +41,11 @@ export function createFileStore(folder: string): FileStore {
       await saveBytes(at(name), bytes, { overwrite: true });
       await flushNames(folder);
     },
-    read: (name) =>
-      readFile(at(name)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return undefined;
-        throw error;
-      }),
+    read: (name) => readFile(at(name)).catch(unlessMissing),
+    async stream(name) {
+      const info = await stat(at(name)).catch(unlessMissing);
+      return info && { size: info.size, body: bodyOf(at(name)) };
+    },
     remove: (name) => rm(at(name), { force: true }),
     names: async () => (await readdir(folder)).filter((name) => !TEMPORARY.test(name)),
     async sweepTemporary() {
@@ -43,6 +54,32 @@ export function createFileStore(folder: string): FileStore {
       return left.length;
     },
   };
+}
+
+/** @throws the error of a file that is there and cannot be read */
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}
+
+/** Between two pieces the file is not open: a client that never comes for the rest holds nothing. */
+function bodyOf(path: string): ReadableStream<Uint8Array> {
+  let offset = 0;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const handle = await open(path);
+        try {
+          const { bytesRead, buffer } = await handle.read(new Uint8Array(PIECE), 0, PIECE, offset);
+          offset += bytesRead;
+          if (bytesRead > 0) controller.enqueue(buffer.subarray(0, bytesRead));
+          else controller.close();
+        } finally {
+          await handle.close();
+        }
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** A rename is on the disk when its folder is. */
