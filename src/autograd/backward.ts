@@ -12,7 +12,7 @@ export interface BackwardOptions {
    * Default: everything is kept.
    */
   readonly blockOf?: (node: Node) => string | undefined;
-  /** Makes an operand anew for a gradient rule that reads it, once that gradient is there. Default: what there is is kept. */
+  /** Makes an operand anew for a gradient rule, or a block, that reads it, once that gradient is there. Default: what there is is kept. */
   readonly anew?: (x: Value, gradient: Value) => Value | undefined;
 }
 
@@ -44,7 +44,7 @@ export function backward(
     for (const output of node.outputs) influenced.add(output);
     return true;
   });
-  const again = recomputed(graph, blockOf);
+  const again = recomputed(graph, { blockOf, anew });
   const gradients = new Map<Value, Value>([
     [result, upstream ?? graph.constant(float32(result.shape as number[], [1]))],
   ]);

@@ -3,11 +3,17 @@ import { type Graph, type Node, type Value, waiting } from "../graph/index.ts";
 /** The node whose operands and results a gradient rule is to read, given the first gradient that came back to its block. */
 export type Again = (node: Node, gradient: Value) => Node;
 
+/** As `BackwardOptions` has them. */
+interface Repeating {
+  readonly blockOf: (node: Node) => string | undefined;
+  readonly anew: (x: Value, gradient: Value) => Value | undefined;
+}
+
 /**
  * Blocks that are computed again when a gradient comes back to them. What a block was given, weights too, waits for that
  * gradient: else the runtime would find that both computations are the same, do one of them, and keep what it gave.
  */
-export function recomputed(graph: Graph, blockOf: (node: Node) => string | undefined): Again {
+export function recomputed(graph: Graph, { blockOf, anew }: Repeating): Again {
   const blocks = new Map<string, Node[]>();
   for (const node of graph.nodes) {
     const name = blockOf(node);
@@ -20,7 +26,7 @@ export function recomputed(graph: Graph, blockOf: (node: Node) => string | undef
   function repeat(nodes: readonly Node[], gradient: Value): void {
     const values = new Map<Value, Value>();
     const given = (x: Value): Value => {
-      const known = values.get(x) ?? (graph.constants.has(x) ? x : waiting(x, gradient));
+      const known = values.get(x) ?? (graph.constants.has(x) ? x : (anew(x, gradient) ?? waiting(x, gradient)));
       values.set(x, known);
       return known;
     };

@@ -38,7 +38,7 @@ export function toOnnxAhead(graph: Graph, weightOf: (name: string) => Weight): O
     }
     return { model: toOnnx(partOf(graph, results), weightOf), places };
   });
-  const model = toOnnx(rest, (name) => made.get(EXACT + name)!, made);
+  const model = toOnnx(rest, (name) => made.get(EXACT + name)!, { made });
   return { ...model, locations: [], weightBytes: bytes, ahead: { location: LOCATION, bytes, pieces } };
 }
 

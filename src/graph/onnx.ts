@@ -49,6 +49,16 @@ export interface Ahead {
   }[];
 }
 
+export interface OnnxOptions {
+  /** Inputs that are weights, too, and where they lie; their file is told as it stands. Default: none. */
+  readonly made?: ReadonlyMap<string, StoredTensor>;
+  /**
+   * Whether weights stay in their files as they are, and what follows from them is computed in each run: less memory, more work.
+   * Default: the runtime computes it once, when it loads the graph, and keeps it.
+   */
+  readonly asStored?: boolean;
+}
+
 const OPSET = 21;
 const IR_VERSION = 10;
 
@@ -56,13 +66,11 @@ const IR_VERSION = 10;
  * Writes a lowered graph in ONNX's format (onnx.proto, IR version 10, opset 21). Weights that lie in files are
  * referred to by place ("external data"); those of another type than float32 are cast by nodes, which the runtime
  * folds away once when it loads the graph.
- *
- * @param made inputs that are weights, too, and where they lie; their file is told as it stands
  */
 export function toOnnx(
   graph: Graph,
   weightOf: (name: string) => Weight,
-  made: ReadonlyMap<string, StoredTensor> = new Map(),
+  { made = new Map(), asStored = false }: OnnxOptions = {},
 ): OnnxModel {
   const weights = new Map<string, Weight>();
   const files = new Set<string>();
@@ -79,7 +87,7 @@ export function toOnnx(
   const pbf = new PbfWriter();
   pbf.writeVarintField(1, IR_VERSION);
   pbf.writeStringField(2, "inkling");
-  pbf.writeMessage(7, writeGraph, { graph, weights, folder, made });
+  pbf.writeMessage(7, writeGraph, { graph, weights, folder, made, asStored });
   pbf.writeMessage(8, writeOpset, ["", OPSET]);
   pbf.writeMessage(8, writeOpset, ["com.microsoft", 1]);
   return {
@@ -123,20 +131,21 @@ interface Bound {
   readonly weights: ReadonlyMap<string, Weight>;
   readonly folder: string;
   readonly made: ReadonlyMap<string, StoredTensor>;
+  readonly asStored: boolean;
 }
 
 /** A GraphProto. Its repeated fields may stand in any order; only the nodes' own order counts. */
-function writeGraph({ graph, weights, folder, made }: Bound, out: PbfWriter): void {
+function writeGraph({ graph, weights, folder, made, asStored }: Bound, out: PbfWriter): void {
   const parameters = new Map([...graph.parameters].map(([name, value]) => [value, name]));
   const views = graph.nodes.filter((node) => isView(node, parameters, weights));
   const nodes = graph.nodes.filter((node) => !views.includes(node));
   const used = new Set<Value | undefined>([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.values()]);
   for (const [value, name] of parameters) {
-    if (used.has(value)) writeParameter(name, value, weights.get(name)!, folder, out);
+    if (used.has(value)) writeParameter(name, value, weights.get(name)!, { folder, asStored }, out);
   }
   for (const { inputs, outputs } of views) {
     const weight = weights.get(parameters.get(inputs[0]!)!)!;
-    writeParameter(outputs[0]!.name, outputs[0]!, weight, folder, out);
+    writeParameter(outputs[0]!.name, outputs[0]!, weight, { folder, asStored }, out);
   }
   for (const [value, data] of graph.constants) {
     const { name, shape } = value;
@@ -174,24 +183,35 @@ function isView({ op, inputs: [x] }: Node, parameters: ReadonlyMap<Value, string
 }
 
 /** The weight as it is stored, and the nodes that make of it what the graph wants. */
-function writeParameter(name: string, type: TensorType, weight: Weight, folder: string, out: PbfWriter): void {
+function writeParameter(
+  name: string,
+  type: TensorType,
+  weight: Weight,
+  bound: Pick<Bound, "folder" | "asStored">,
+  out: PbfWriter,
+): void {
   const scaled = isScaled(weight);
   const data = scaled ? weight.values : weight;
   const { dtype, shape } = type;
   if (count(data.shape) !== count(shape)) {
     throw new Error(`Weight "${name}" is ${showShape(data.shape)}, the graph wants ${showShape(shape)}.`);
   }
+  const write = (as: string): void => {
+    out.writeMessage(5, writeInitializer, { name: as, data, shape, folder: bound.folder });
+    // What a run may be given another value of is nothing that the runtime computes with ahead.
+    if (bound.asStored) out.writeMessage(11, writeValueInfo, { name: as, type: { dtype: data.dtype, shape } });
+  };
   if (data.dtype === dtype && !scaled) {
-    out.writeMessage(5, writeInitializer, { name, data, shape, folder });
+    write(name);
     return;
   }
   const [stored, wide] = [{ name: `${name}/stored` }, { name: scaled ? `${name}/wide` : name }];
   const cast = { inputs: [stored], outputs: [wide], attributes: { to: ONNX_TYPE[dtype] } };
-  out.writeMessage(5, writeInitializer, { name: stored.name, data, shape, folder });
+  write(stored.name);
   out.writeMessage(1, writeNode, { op: "Cast", name: `${name}/Cast`, ...cast });
   if (!scaled) return;
   const scale = { name: `${name}/scale` };
-  writeParameter(scale.name, { dtype, shape: weight.scale.shape }, weight.scale, folder, out);
+  writeParameter(scale.name, { dtype, shape: weight.scale.shape }, weight.scale, bound, out);
   const product = { inputs: [wide, scale], outputs: [{ name }], attributes: {} };
   out.writeMessage(1, writeNode, { op: "Mul", name: `${name}/Mul`, ...product });
 }

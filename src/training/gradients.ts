@@ -1,6 +1,7 @@
 import { backward } from "../autograd/index.ts";
 import {
   add,
+  cast,
   concat,
   copyInto,
   Graph,
@@ -13,7 +14,7 @@ import {
   waiting,
   zerosLike,
 } from "../graph/index.ts";
-import { sizeOf } from "../tensor/index.ts";
+import { type DType, sizeOf } from "../tensor/index.ts";
 import { blockOf } from "./blocks.ts";
 import type { PackedParameter, Packing } from "./packing.ts";
 
@@ -28,6 +29,11 @@ export interface GradientOptions {
    * them to wait. Default false.
    */
   readonly weightsTwice?: boolean;
+  /**
+   * The type in which a weight that does not learn is stored. It is widened where it is read, each time anew, so that all of them
+   * never lie in memory widened. Default: undefined, the weight is read in the type of the loss.
+   */
+  readonly storedAs?: (name: string) => DType | undefined;
 }
 
 /**
@@ -38,17 +44,23 @@ export interface GradientOptions {
 export function gradientGraph(
   loss: Graph,
   { parameters, chunks }: Packing,
-  { gradientCheckpointing = false, weightsTwice = false }: GradientOptions = {},
+  { gradientCheckpointing = false, weightsTwice = false, storedAs = () => undefined }: GradientOptions = {},
 ): Graph {
   const g = new Graph(`${loss.name}_gradients`);
   const weights = chunks.map((length, k) => g.input(`weights.${k}`, "float32", [length]));
   const places = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const values = new Map<string, Value>();
   const named = new Map<Value, PackedParameter>();
+  const narrow = new Map<Value, Value>();
   const moved = copyInto(g, loss, {
     parameter: (name, value) => {
       const place = places.get(name);
-      if (!place) return g.parameter(name, value.shape as number[], value.dtype);
+      if (!place) {
+        const stored = g.parameter(name, value.shape as number[], storedAs(name) ?? value.dtype);
+        const wide = cast(stored, value.dtype);
+        if (wide !== stored) narrow.set(wide, stored);
+        return wide;
+      }
       const learnt = g.scope(name, () => cut(weights[place.chunk]!, place));
       named.set(learnt, place);
       values.set(name, learnt);
@@ -58,12 +70,14 @@ export function gradientGraph(
   const result = moved.get(loss.outputs.get("loss")!)!;
   g.output("loss", result);
   const anew = (x: Value, gradient: Value): Value | undefined => {
-    const place = named.get(x);
+    const stored = narrow.get(x);
+    if (stored) return cast(waiting(stored, gradient), x.dtype);
+    const place = weightsTwice ? named.get(x) : undefined;
     return place && cut(waiting(weights[place.chunk]!, gradient), place);
   };
   const gradients = backward(g, result, values.values(), {
     ...(gradientCheckpointing && { blockOf }),
-    ...(weightsTwice && { anew }),
+    anew,
   });
   const flat = chunks.map((_, k) => {
     const parts = parameters.flatMap(({ name, shape, chunk }) => {

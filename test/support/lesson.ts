@@ -2,7 +2,15 @@
 import { lower, lowerings, toOnnx } from "../../src/graph/index.ts";
 import type { Runtime } from "../../src/runtime/index.ts";
 import { float32, type Tensor } from "../../src/tensor/index.ts";
-import { type Example, gradientGraph, type Lesson, pack, packingOf, unpack } from "../../src/training/index.ts";
+import {
+  type Example,
+  type GradientOptions,
+  gradientGraph,
+  type Lesson,
+  pack,
+  packingOf,
+  unpack,
+} from "../../src/training/index.ts";
 
 /** Pixels of a side. */
 export const SIDE = 32;
@@ -22,16 +30,23 @@ export function examplesOf(...captions: readonly string[]): Example[] {
 
 export const numbers = (tensor: Tensor | undefined): number[] => Array.from(tensor!.data as Float32Array, Number);
 
-/** The loss and the gradients of a batch, by the parameters' names. */
+/**
+ * The loss and the gradients of a batch, by the parameters' names.
+ *
+ * @param options where some are given, weights that do not learn stay as they are stored
+ */
 export async function gradientsOf(
   runtime: Runtime,
   { loss: lossOf, initial, frozen = () => undefined }: Pick<Lesson, "loss" | "initial" | "frozen">,
   batch: Readonly<Record<string, Tensor>>,
+  options?: GradientOptions,
 ) {
   const loss = lossOf(batch["latents"]!.shape[0]!);
   const packing = packingOf({ parameters: new Map([...loss.parameters].filter(([name]) => !frozen(name))) });
   const session = await runtime.createSession(
-    toOnnx(lower(gradientGraph(loss, packing), lowerings.cpu), (name) => frozen(name)!),
+    toOnnx(lower(gradientGraph(loss, packing, options), lowerings.cpu), (name) => frozen(name)!, {
+      asStored: options !== undefined,
+    }),
   );
   const weights = pack(packing, initial).map(
     (values, k) => [`weights.${k}`, float32([values.length], values)] as const,

@@ -8,16 +8,18 @@ import { conv2d, Graph, mul, reduceMean } from "../../src/graph/index.ts";
 import { adaptableLayers, clipText, unet } from "../../src/models/index.ts";
 import type { Runtime } from "../../src/runtime/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
-import { CpuGenerator, float32, toFloat32 } from "../../src/tensor/index.ts";
+import { CpuGenerator, float32, type StoredTensor, toFloat32 } from "../../src/tensor/index.ts";
 import {
   createTrainer,
   type DiffusionModel,
   diffusionLesson,
   diffusionModel,
+  gradientGraph,
   type InversionLessonOptions,
   inversionLesson,
   type LoraLessonOptions,
   loraLesson,
+  packingOf,
 } from "../../src/training/index.ts";
 import {
   type AdaptedPart,
@@ -150,6 +152,40 @@ describe("a LoRA", () => {
     await lora.close();
     await whole.close();
   });
+
+  it.each([false, true])(
+    "has the same gradients where the model's weights stay in 16 bits and are widened where they are read, blocks computed twice: %s",
+    async (gradientCheckpointing) => {
+      const half = await openModel("tiny-sd15-fp16");
+      const lora = await loraOf({ trainTextEncoder: false }, half);
+      const begin = new Map<string, Float32Array>();
+      const initial = (name: string): Float32Array => {
+        if (!begin.has(name)) begin.set(name, some(lora.initial(name).length, begin.size));
+        return begin.get(name)!;
+      };
+      const batch = await lora.batch(examplesOf("a red circle", "a blue star"), new CpuGenerator(7), 0);
+      const held = await gradientsOf(runtime, { ...lora, initial }, batch);
+      const storedAs = (name: string) => (lora.frozen!(name) as StoredTensor).dtype;
+      const read = await gradientsOf(runtime, { ...lora, initial }, batch, { gradientCheckpointing, storedAs });
+      expect(Math.abs(read.loss / held.loss - 1)).toBeLessThan(1e-5);
+      expect(held.gradients.size).toBeGreaterThan(100);
+      for (const [name, gradient] of held.gradients) expectNear(read.gradients.get(name)!, gradient, 1e-4, name);
+
+      // None of the weights is there in 32 bits from its first reader to its last.
+      const loss = lora.loss(2);
+      const learn = packingOf({ parameters: new Map([...loss.parameters].filter(([name]) => !lora.frozen!(name))) });
+      const graph = gradientGraph(loss, learn, { gradientCheckpointing, storedAs });
+      const parameters = new Set(graph.parameters.values());
+      expect([...parameters].every(({ dtype }) => dtype === "float16")).toBe(true);
+      const wide = new Set(
+        graph.nodes.flatMap(({ op, inputs, outputs }) => (op === "Cast" && parameters.has(inputs[0]!) ? outputs : [])),
+      );
+      const backward = graph.nodes.filter(({ scope }) => /gradient/.test(scope));
+      expect(wide.size).toBeGreaterThan(100);
+      expect(backward.some(({ inputs }) => inputs.some((x) => x && wide.has(x)))).toBe(false);
+      await lora.close();
+    },
+  );
 
   it("is written as it was learnt, in both layouts", async () => {
     const [rank, alpha] = [2, 3];
