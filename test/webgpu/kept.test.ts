@@ -2,8 +2,11 @@ import { afterAll, expect, test } from "vitest";
 import { load } from "../../src/pipelines/index.ts";
 import { createNodeRuntime, createProcessRuntime, type Runtime } from "../../src/runtime/index.ts";
 import { numbersOf } from "../../src/runtime/ort.ts";
+import { float32 } from "../../src/tensor/index.ts";
+import { createTrainer } from "../../src/training/index.ts";
 import { plainCheckpoint } from "../support/checkpoints.ts";
 import { describeKept } from "../support/kept.ts";
+import { line } from "../support/line-lesson.ts";
 import { nameAdapter } from "./adapter.ts";
 
 nameAdapter();
@@ -57,4 +60,24 @@ test("of a walk only latents, timesteps and predictions cross; keys, values and 
   expect(kept.has("deep")).toBe(true);
   expect(kept.size).toBeGreaterThan(2);
   expect(new Set(kept.values())).toEqual(new Set(["gpu-buffer"]));
+});
+
+test("of a step of learning only batch and scalars cross; weights, moments, average and gradients stay on the device", async () => {
+  const { it: runtime, crossed, kept } = watched(elsewhere);
+  const trainer = await createTrainer(line.loss(4), line.initial, runtime);
+  crossed.clear();
+  const batch = () => ({ x: float32([4, 1], [0, 1, 2, 3]), y: float32([4, 1], [0, 2, 4, 6]) });
+  const losses: number[] = [];
+  for (let step = 0; step < 3; step++) losses.push((await trainer.step([batch(), batch()], 0.1)).loss);
+  expect(losses[2]!).toBeLessThan(losses[0]!);
+  const scalars = ["clip", "ema_decay", "ema_share", "learning_rate", "second_root", "step_size"];
+  expect([...crossed].sort()).toEqual([
+    ...scalars.map((name) => `adamw < ${name}`),
+    ...["< x", "< y", "> loss", "> square_norm"].map((name) => `line_gradients ${name}`),
+    "sum > square_norm",
+  ]);
+  const states = ["ema", "first_moment", "second_moment", "weights"].map((name) => `next.${name}`);
+  expect([...kept.keys()].sort()).toEqual(["gradients.0", ...states, "sum", "y"]);
+  expect(new Set(kept.values())).toEqual(new Set(["gpu-buffer"]));
+  await trainer.close();
 });

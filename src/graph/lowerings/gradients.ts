@@ -69,11 +69,15 @@ const convWeightGradient: Lowering = (node, [upstream, input]) => {
   return transpose(reshape(summed, [features, ...kernel_shape, channels]), [0, 3, 1, 2]);
 };
 
-const gatherGradient: Lowering = (node, [upstream, ids]) => {
-  const empty = upstream!.graph.constant(zeros("float32", node.outputs[0]!.shape as number[]));
-  const places = reshape(ids!, [...ids!.shape, 1]);
-  return emit("ScatterND", [empty, places, upstream], node.outputs[0]!, { reduction: "add" });
-};
+/** @param column ids […] → […, 1], given how many rows there are */
+export const gatherGradient =
+  (column: (ids: Value, rows: number) => Value): Lowering =>
+  (node, [upstream, ids]) => {
+    const shape = node.outputs[0]!.shape as number[];
+    const empty = upstream!.graph.constant(zeros("float32", shape));
+    const places = column(ids!, shape[0]!);
+    return emit("ScatterND", [empty, places, upstream], node.outputs[0]!, { reduction: "add" });
+  };
 
 const pickGradient: Lowering = (node, [upstream, ids, input]) => {
   return emit("ScatterElements", [zerosLike(input!), ids, upstream], node.outputs[0]!, { axis: -1 });
@@ -108,7 +112,7 @@ export const gradients: Lowerings = {
   GroupNormGradient: groupNorm,
   ConvInputGradient: convInputGradient,
   ConvWeightGradient: convWeightGradient,
-  GatherGradient: gatherGradient,
+  GatherGradient: gatherGradient((ids) => reshape(ids, [...ids.shape, 1])),
   PickGradient: pickGradient,
   ResizeNearestGradient: resizeNearestGradient,
   Waiting: waiting,

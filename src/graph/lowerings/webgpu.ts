@@ -4,11 +4,19 @@ import type { Lowering, Lowerings } from "../lower.ts";
 import { emit, halfOrWhole, integers } from "../ops/emit.ts";
 import {
   add,
+  cast,
   causalMask,
   concat,
+  exp,
+  log,
   matmul,
+  max,
   mul,
+  neg,
+  positive,
+  reduceSum,
   reshape,
+  shortIds,
   slice,
   softmax,
   split,
@@ -16,8 +24,10 @@ import {
   sub,
   transpose,
 } from "../ops/index.ts";
+import { showShape } from "../shape.ts";
 import { type AttentionKind, attentionKind } from "./attention-kind.ts";
 import { common, attention as fused, groupNorm, instanceNorm } from "./common.ts";
+import { gatherGradient } from "./gradients.ts";
 
 /** The one epsilon that the runtime is ever told. */
 const EPSILON = 1e-5;
@@ -132,13 +142,33 @@ function coefficients(first: 0 | 1): number[] {
   return all;
 }
 
+/** The runtime's own fails where an operand that is no single number is copied along the last axis: both come in full. */
+const power: Lowering = ({ outputs: [type] }, [a, b]) => {
+  const shape = type!.shape;
+  const whole = (x: Value): Value =>
+    x.shape.length === 0 || showShape(x.shape) === showShape(shape) || !shape.every((dim) => typeof dim === "number")
+      ? x
+      : emit("Expand", [x, integers(x.graph, shape as number[])], type!);
+  return emit("Pow", [whole(a!), whole(b!)], type!);
+};
+
+/** The largest is taken away first, so that no exponential runs over. */
+const logSoftmax: Lowering = (_, [x]) => {
+  const below = sub(x!, reshape(max(x!), x!.shape.with(-1, 1)));
+  return sub(below, log(reduceSum(exp(below), [-1])));
+};
+
 /** @param attends where the runtime's own attention comes out right. Default: nowhere */
 export function webgpuWith(attends: (about: AttentionKind) => boolean = () => false): Lowerings {
   return {
     ...common,
+    GatherGradient: gatherGradient((ids, rows) => cast(shortIds(ids, rows), "int64")),
     GroupNorm: groupNorm(normalize, scale),
     Attention: attention(attends),
     Conv: conv,
+    Pow: power,
+    Sign: (_, [x]) => sub(positive(x!), positive(neg(x!))),
+    LogSoftmax: logSoftmax,
     Sin: wave(1),
     Cos: wave(0),
   };

@@ -1,4 +1,4 @@
-import { float32, int64, type Tensor } from "../../tensor/index.ts";
+import { float32, int64, type Tensor, tensor } from "../../tensor/index.ts";
 import type { Value } from "../graph.ts";
 import { broadcast, type Dim, factors, fixed, type Shape, ShapeError, showShape } from "../shape.ts";
 import { at, emit, emitAll, integers } from "./emit.ts";
@@ -138,7 +138,20 @@ export function gatherGradient(upstream: Value, ids: Value, table: Shape): Value
   return emit("GatherGradient", [upstream, ids], { dtype: upstream.dtype, shape: table }, {});
 }
 
-/** The entries of x [..., V] at `ids` [..., 1] (int64) along the last axis: [..., 1]. */
+/**
+ * `ids` [...] (int64), each from 0 to `count` − 1, as a column of 32-bit integers [..., 1]. Each is looked up: nothing else reads
+ * integers of 64 bits on a graphics device.
+ */
+export function shortIds(ids: Value, count: number): Value {
+  const numbers = tensor(
+    "int32",
+    [count, 1],
+    Int32Array.from({ length: count }, (_, i) => i),
+  );
+  return gather(ids.graph.constant(numbers), ids);
+}
+
+/** The entries of x [..., V] at `ids` [..., 1] along the last axis: [..., 1]. */
 export function pick(x: Value, ids: Value): Value {
   return emit("GatherElements", [x, ids], { dtype: x.dtype, shape: ids.shape }, { axis: -1 });
 }

@@ -11,8 +11,9 @@ import {
   neg,
   pick,
   reduceMean,
-  reshape,
+  shortIds,
   slice,
+  take,
   type Value,
 } from "../../graph/index.ts";
 import { gpt2WholeTexts } from "../../models/index.ts";
@@ -38,7 +39,8 @@ export function gpt2Loss(config: Gpt2Config, { batch, tokens }: Gpt2LossShape): 
 export function surprise(logits: Value, ids: Value): Value {
   const [batch, tokens] = ids.shape as [number, number];
   const told = logSoftmax(slice(logits, 1, 0, tokens - 1)); // [B, T − 1, V]
-  const next = reshape(slice(ids, 1, 1, tokens), [batch, tokens - 1, 1]);
+  const behind = Array.from({ length: tokens - 1 }, (_, i) => i + 1);
+  const next = take(shortIds(ids, logits.shape[2] as number), behind); // [B, T − 1, 1]
   const weights = ids.graph.input("weights", "float32", [batch, tokens - 1, 1]);
   return reduceMean(mul(neg(pick(told, next)), weights), [0, 1, 2], { keep: false });
 }
