@@ -16,6 +16,7 @@ import {
   WEIGHTS,
 } from "./prepared-folder.ts";
 import { ingredientsOf, keyOf } from "./prepared-key.ts";
+import { readAhead } from "./prepared-reading.ts";
 import { shareWeights } from "./prepared-sharing.ts";
 import type { PreparedOptions } from "./runtime.ts";
 
@@ -72,12 +73,13 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
   let flushing = Promise.resolve();
   let told = false;
 
-  /** Nothing is optimised again, and nothing is read before it is needed. */
-  const open = (path: string, options: InferenceSession.SessionOptions): Promise<InferenceSession> => {
+  /** Nothing is optimised again. */
+  async function open(path: string, options: InferenceSession.SessionOptions): Promise<InferenceSession> {
     const { model_external_initializers_file_folder_path: _, ...session } = settingsOf(options);
     const settings = { ...options, graphOptimizationLevel: "disabled", extra: { session } } as const;
-    return ort.InferenceSession.create(join(path, GRAPH), settings);
-  };
+    const reading = readAhead(join(path, WEIGHTS));
+    return ort.InferenceSession.create(join(path, GRAPH), settings).finally(() => reading);
+  }
 
   async function find(key: string, options: InferenceSession.SessionOptions): Promise<InferenceSession | undefined> {
     const path = findEntry(folder, key);
