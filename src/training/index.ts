@@ -103,8 +103,10 @@ export { vaeRecipe } from "./recipes/vae.ts";
 export { reconstructed } from "./reconstruction.ts";
 export { openRedisPost, type RedisPost, type RedisPostOptions } from "./redis-post.ts";
 export { type RedisServer, startRedisServer } from "./redis-server.ts";
+export { scalingFactorOf } from "./scaling-factor.ts";
 export type { TrainSettings } from "./settings.ts";
 export type { Draws } from "./share.ts";
+export { checkStaged, REFERENCE, type StagedRecipe, type StageKind } from "./staged-recipe.ts";
 export {
   type Batch,
   createTrainer,

@@ -21,11 +21,14 @@ export const trainLimits = {
   steps: [1, 100_000_000],
   batch: [1, 65_536],
   accumulate: [1, 65_536],
+  /** Of a recipe, for a rehearsal. */
+  scale: [1e-9, 1],
   /** Pixels of a side. */
   side: [1, 4096],
   learningRate: [0, 1000],
   warmUp: [0, 100_000_000],
   weightDecay: [0, 1],
+  beta2: [0, 0.999_999],
   maxNorm: [0, 1e9],
   ema: [0, 1],
   captionDropout: [0, 1],

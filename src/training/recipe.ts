@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { InputError } from "../tensor/index.ts";
+import { drawingKinds } from "./data/drawings/drawings.ts";
 import { forms } from "./data/shape-forms.ts";
 import { shapeBackgrounds, shapeColors } from "./data/shapes.ts";
 import { learningRateSchedules, trainLimits } from "./limits.ts";
@@ -23,15 +24,23 @@ const shapes = z.strictObject({
   }),
 });
 
+const drawings = z.strictObject({
+  drawings: z.strictObject({
+    count: z.int().min(1).optional().describe("How many different drawings"),
+    seed: whole(trainLimits.seed).optional().describe("Of the drawings"),
+    kinds: z.array(z.enum(drawingKinds)).min(1).optional().describe("Which kinds; the mix of all where it is left out"),
+  }),
+});
+
 /** Keys of every recipe: what a model learns from, and how. Each is optional in a file: options may say it. */
 export const commonKeys = {
   $schema: z.string().optional().describe("Where the schema of this file lies, for editors"),
   learns: z.string().optional().describe("What learns by it: the word after `inkling train`, or tune"),
   from: text.optional().describe("The model to begin with: a name, folder or file"),
   data: z
-    .union([text, shapes])
+    .union([text, shapes, drawings])
     .optional()
-    .describe("A folder of pictures with captions, a .tar of them, or drawn shapes"),
+    .describe("A folder of pictures with captions, a .tar of them, or what is drawn here: shapes, drawings"),
   output: text.optional().describe("The folder that becomes the model"),
   steps: whole(trainLimits.steps).optional().describe("Steps of the optimizer"),
   batch: whole(trainLimits.batch).optional().describe("Examples that are computed at once"),
@@ -41,6 +50,7 @@ export const commonKeys = {
   schedule: z.enum(learningRateSchedules).optional().describe("How the rate goes on after the warm-up"),
   warmUp: whole(trainLimits.warmUp).optional().describe("Steps over which the rate rises from 0"),
   weightDecay: real(trainLimits.weightDecay).optional().describe("Of AdamW"),
+  beta2: real(trainLimits.beta2).optional().describe("How much AdamW's second moment keeps of itself; 0.999"),
   maxNorm: real(trainLimits.maxNorm).optional().describe("The gradient is no longer than this"),
   ema: real(trainLimits.ema).optional().describe("Decay of the average of the weights that is written; 0 is none"),
   seed: whole(trainLimits.seed).optional().describe("Fixes everything random"),
@@ -125,12 +135,21 @@ export function checkRecipe<Kind extends RecipeKind>(recipe: unknown, file: stri
     );
     throw new InputError(`${file} is a recipe of ${its}, not of ${asked}.`);
   }
-  const result = kind.schema.safeParse(recipe);
-  if (result.success) return result.data as RecipeOf<Kind>;
+  return checked(kind.schema, recipe, file) as RecipeOf<Kind>;
+}
+
+/**
+ * What a file holds, by a schema.
+ *
+ * @throws InputError naming the file, the key and what is wrong with it
+ */
+export function checked<Schema extends z.ZodObject>(schema: Schema, recipe: unknown, file: string): z.infer<Schema> {
+  const result = schema.safeParse(recipe);
+  if (result.success) return result.data;
   const { path, message, ...issue } = result.error.issues[0]!;
   const at = path.length > 0 ? `"${path.join(".")}": ` : "";
   const unknown = issue.code === "unrecognized_keys" ? `there is no key "${issue.keys[0]}"` : undefined;
-  const keys = keysAt(kind.schema, path).filter((key) => key !== "$schema" && key !== "learns");
+  const keys = keysAt(schema, path).filter((key) => key !== "$schema" && key !== "learns");
   throw new InputError(`${file}: ${at}${unknown ? `${unknown}: ${keys.join(", ")}` : message}.`);
 }
 

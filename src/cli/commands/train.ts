@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import { distances, trainLimits as limits } from "../../training/limits.ts";
 import type { Cli } from "../cli.ts";
-import { integer, number } from "../options.ts";
+import { addDeviceOptions, integer, number } from "../options.ts";
+import type { AllOptions } from "../train/all.ts";
 import type { CaptionerOptions } from "../train/captioner.ts";
 import type { DiffusionOptions } from "../train/diffusion.ts";
 import type { Gpt2Options } from "../train/gpt2.ts";
@@ -30,6 +31,32 @@ export function train(command: Command, cli: Cli): void {
   clip(command.command("clip"), cli);
   gpt2(command.command("gpt2"), cli);
   captioner(command.command("captioner"), cli);
+  all(command.command("all"), cli);
+}
+
+function all(command: Command, cli: Cli): void {
+  command
+    .summary("teach all parts of a model, stage by stage, by one recipe")
+    .description(
+      "Teaches a model from nothing: each stage of the recipe in a folder of its own, then the whole put together. The same command again " +
+        "goes on where it stopped. The embedded model's is models/recipe.json of the package.",
+    )
+    .requiredOption("--config <file>", "the recipe: its stages and how they hang together (.json, .js, .ts)")
+    .requiredOption("-o, --out <folder>", "the folder that becomes the model, with its stages")
+    .option(
+      "--scale <share>",
+      "a rehearsal: so many of the steps, and of the examples in a batch, such as 0.01 (default: 1)",
+      number(...limits.scale),
+    )
+    .option(
+      "--seed <n>",
+      "integer that fixes everything random (default: the recipe's)",
+      integer("Seeds are", ...limits.seed),
+    );
+  addDeviceOptions(command)
+    .addOption(new Option("--json", "one event a line on stdout").conflicts("quiet"))
+    .option("-q, --quiet", "say nothing but the path of the model")
+    .action(async (options: AllOptions) => (await import("../train/all.ts")).trainAll(options, cli));
 }
 
 /** What is learnt from, as the help says it. */

@@ -42,8 +42,9 @@ export async function openData(
  * @throws InputError where nothing can be read there
  */
 export async function openPictures({ data, caption }: Wanted, side: number, signal: AbortSignal): Promise<Dataset> {
-  if (typeof data !== "string") return shapes({ count: SHAPES, size: side, ...data.shapes });
-  return openDataset(data, { size: side, caption, signal });
+  if (typeof data === "string") return openDataset(data, { size: side, caption, signal });
+  if ("drawings" in data) return openDataset("drawings", { size: side, signal, ...data.drawings });
+  return shapes({ count: SHAPES, size: side, ...data.shapes });
 }
 
 /** A recipe's size: pixels of both sides, or width and height. */

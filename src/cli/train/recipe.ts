@@ -107,13 +107,17 @@ function ofFlags(kind: RecipeKind, options: Omit<RecipeFlags, "config" | "resume
 }
 
 /** Paths in a recipe that begin with a dot are seen from its folder. */
-function placed(recipe: AnyRecipe, file: string): AnyRecipe {
+export function placed<R extends object>(recipe: R, file: string): R {
+  return withPlaces(recipe, (place) => (/^\.\.?[/\\]/.test(place) ? resolve(dirname(file), place) : place));
+}
+
+/** A recipe, with `placeOf` what stands in it for a model, a folder or a file. */
+export function withPlaces<R extends object>(recipe: R, placeOf: (place: string) => string): R {
   const entries = Object.entries(recipe).map(([key, value]): [string, unknown] => {
-    if (key === "model") return [key, placed(value as AnyRecipe, file)];
-    const path = PATHS.includes(key) && typeof value === "string" && /^\.\.?[/\\]/.test(value);
-    return [key, path ? resolve(dirname(file), value) : value];
+    if (key === "model") return [key, withPlaces(value as object, placeOf)];
+    return [key, PATHS.includes(key) && typeof value === "string" ? placeOf(value) : value];
   });
-  return Object.fromEntries(entries);
+  return Object.fromEntries(entries) as R;
 }
 
 /** Keys of a recipe, and of its model, that may be paths. */

@@ -189,6 +189,7 @@ export function settingsOf(
       gradientCheckpointing: recipe.gradientCheckpointing,
       emaDecay: recipe.ema,
       emaWarmUp: true,
+      ...(recipe.beta2 !== undefined && { beta2: recipe.beta2 }),
       ...optimizer,
     },
     resume,
