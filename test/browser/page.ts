@@ -1,7 +1,16 @@
 /** What runs inside the page: graphs and feeds come from the server that served it, outputs go back to the test. */
+
+import { clipConfig } from "../../src/configs/index.ts";
 import type { GenerateSettings } from "../../src/pipelines/settings.ts";
 import { createWebRuntime, type Session } from "../../src/runtime/web.ts";
 import { float32 } from "../../src/tensor/index.ts";
+import {
+  clipLoss,
+  createTrainer,
+  type StepResult,
+  type Trainer,
+  type TrainerOptions,
+} from "../../src/training/page.ts";
 import { counter, reader } from "../support/counter.ts";
 import { createDrawing, type Drawing, type PackedDrawn, type PageFacts } from "./drawing.ts";
 import { mapValues, type PackedTensors, pack, unpack } from "./packed.ts";
@@ -14,6 +23,16 @@ export interface PageModel {
   readonly locations: readonly string[];
   readonly weightBytes: number;
 }
+
+/** A CLIP to teach: its config.json, the sizes of a batch, and what its weights start from. */
+export interface PageClip {
+  readonly config: Record<string, unknown>;
+  readonly shape: { readonly batch: number; readonly tokens: number };
+  readonly weights: PackedTensors;
+  readonly optimizer: TrainerOptions;
+}
+
+let trainer: Trainer | undefined;
 
 const runtime = createWebRuntime({ device: "webgpu", strict: true });
 let kept: { readonly address: string; readonly session: Session } | undefined;
@@ -65,6 +84,21 @@ const inPage = {
     if (drawing?.name !== facts.name) drawing = { name: facts.name, it: createDrawing(facts, runtime) };
     return await drawing.it.draw(settings, picture);
   },
+
+  async openTrainer({ config, shape, weights, optimizer }: PageClip): Promise<void> {
+    const initial = (name: string) => unpack(weights[name]!).data as Float32Array;
+    trainer = await createTrainer(clipLoss(clipConfig(config), shape), initial, runtime, optimizer);
+  },
+
+  step: (batch: PackedTensors, learningRate: number): Promise<StepResult> =>
+    trainer!.step(mapValues(batch, unpack), learningRate),
+
+  async learnt(state: "weights" | "ema"): Promise<PackedTensors> {
+    const values = await trainer!.read(state);
+    return Object.fromEntries([...values].map(([name, data]) => [name, pack(float32([data.length], data))]));
+  },
+
+  closeTrainer: (): Promise<void> => trainer!.close(),
 };
 
 export type InPage = typeof inPage;

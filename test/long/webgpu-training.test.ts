@@ -4,7 +4,7 @@ import { type Graph, lowerForLearning } from "../../src/graph/index.ts";
 import { gradientGraph } from "../../src/training/index.ts";
 import { caseRunner } from "../support/cases.ts";
 import { expectGradients, gradientCases } from "../support/modules.ts";
-import { expectFirst, expectSteps, trainingRuns } from "../support/training-runs.ts";
+import { expectFirst, expectSteps, openTrainer, trainingRuns } from "../support/training-runs.ts";
 import { openAdapter } from "../webgpu/adapter.ts";
 
 const SLOW = 300_000;
@@ -33,7 +33,7 @@ describe.each(trainingRuns().map((run) => [run.name, run] as const))("%s", (_, r
   if (!run.steps) return;
   test(
     "the losses of the next steps, the weights and their average after the last",
-    () => expectSteps(run, runtime),
+    async () => expectSteps(run, await openTrainer(run, runtime)),
     SLOW,
   );
 });

@@ -2,7 +2,7 @@ import { afterAll, describe, test } from "vitest";
 import { type Graph, lower, lowerForLearning, lowerings } from "../../src/graph/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { gradientGraph, type Packing } from "../../src/training/index.ts";
-import { expectFirst, expectSteps, trainingRuns } from "../support/training-runs.ts";
+import { expectFirst, expectSteps, openTrainer, trainingRuns } from "../support/training-runs.ts";
 
 const runtime = createNodeRuntime({ device: "cpu", threads: 1 });
 afterAll(() => runtime.close());
@@ -24,5 +24,6 @@ describe.each(trainingRuns().map((run) => [run.name, run] as const))("%s", (_, r
   test.each(forms)("the first loss and every gradient, %s", (_, written) => expectFirst(run, runtime, written));
 
   if (!run.steps) return;
-  test("the losses of the next steps, the weights and their average after the last", () => expectSteps(run, runtime));
+  test("the losses of the next steps, the weights and their average after the last", async () =>
+    expectSteps(run, await openTrainer(run, runtime)));
 });

@@ -14,6 +14,7 @@ import {
   type Packing,
   pack,
   packingOf,
+  type Trainer,
   unpack,
   vaeLoss,
 } from "../../src/training/index.ts";
@@ -173,11 +174,18 @@ export async function expectFirst(
   }
 }
 
+/** The optimizer that took the fixtures' steps. */
+export const fixtureOptimizer = { emaDecay: 0.95 };
+
+export const openTrainer = (run: TrainingRun, runtime: Runtime): Promise<Trainer> =>
+  createTrainer(run.loss, initialOf(run), runtime, fixtureOptimizer);
+
 /** Expects the losses of the next steps, and the weights and their average after the last. */
-export async function expectSteps(run: TrainingRun, runtime: Runtime): Promise<void> {
-  const { loss, batches } = run;
-  const steps = run.steps!;
-  const trainer = await createTrainer(loss, initialOf(run), runtime, { emaDecay: 0.95 });
+export async function expectSteps(
+  { batches, steps: stored }: TrainingRun,
+  trainer: Pick<Trainer, "step" | "read" | "close">,
+): Promise<void> {
+  const steps = stored!;
   const losses = numbers(need(steps, "losses"));
   const norms = numbers(need(steps, "grad_norms"));
   for (const [k, want] of losses.entries()) {

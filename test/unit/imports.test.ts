@@ -45,6 +45,7 @@ test.each([
   "src/pipelines/resolve.ts",
   "src/pipelines/init-picture.ts",
   "src/autograd/index.ts",
+  "src/training/page.ts",
   "src/runtime/web.ts",
   "test/browser/page.ts",
 ])("%s runs in a page: nothing of Node and no picture codecs", (file) => {

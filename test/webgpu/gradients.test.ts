@@ -10,7 +10,7 @@ import { gradientGraph } from "../../src/training/index.ts";
 import { caseRunner } from "../support/cases.ts";
 import { expectGradients, gradientCases } from "../support/modules.ts";
 import { expectRule, ruleCases } from "../support/rules.ts";
-import { expectFirst, expectSteps, trainingRuns } from "../support/training-runs.ts";
+import { expectFirst, expectSteps, openTrainer, trainingRuns } from "../support/training-runs.ts";
 import { openAdapter } from "./adapter.ts";
 
 const runtime = await openAdapter();
@@ -43,5 +43,5 @@ test.each(["unet, v", "vae", "gpt2"])("%s: the first loss and every gradient", (
   expectFirst(runs.get(name)!, runtime, (loss, packing) => lowered(gradientGraph(loss, packing))),
 );
 
-test("clip: the losses of the next steps, the weights and their average after the last", () =>
-  expectSteps(runs.get("clip")!, runtime));
+test("clip: the losses of the next steps, the weights and their average after the last", async () =>
+  expectSteps(runs.get("clip")!, await openTrainer(runs.get("clip")!, runtime)));
