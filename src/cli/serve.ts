@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeFolder } from "../image/save.ts";
 import { isLoopback } from "../server/access/host.ts";
+import { type PicturePlace, picturePlace } from "../server/store/picture-place.ts";
 import { type Cli, write } from "./cli.ts";
 import { findConfig } from "./config.ts";
 import { remark, UsageError } from "./errors.ts";
@@ -27,6 +28,7 @@ export async function serve(options: ServingOptions, cli: Cli, { open = false } 
   const data = options.data ?? dataFolder(cli.env);
   const usualKeys = join(data, "keys.txt");
   if (newKey !== undefined) return makeKey(newKey, options.apiKeyFile ?? usualKeys, data, cli);
+  const pictures = placeOf(options, cli.env);
   const { config } = await findConfig(options, cli);
   const { defaults = {} } = config;
   const { startServer } = await import("../server/index.ts");
@@ -38,6 +40,7 @@ export async function serve(options: ServingOptions, cli: Cli, { open = false } 
     host,
     port: options.port,
     data,
+    pictures,
     models,
     keepModels: options.keepModels,
     adapterFolder: options.loraFolder,
@@ -68,6 +71,14 @@ export async function serve(options: ServingOptions, cli: Cli, { open = false } 
   } finally {
     await server.close();
   }
+}
+
+/** @throws UsageError for an address of nothing; InputError for no place */
+function placeOf({ pictures, s3Endpoint }: ServingOptions, env: Cli["env"]): PicturePlace | undefined {
+  if (s3Endpoint !== undefined && !pictures?.startsWith("s3:")) {
+    throw new UsageError("--s3-endpoint is for --pictures s3://bucket/prefix");
+  }
+  return pictures === undefined ? undefined : picturePlace(pictures, env, s3Endpoint);
 }
 
 async function makeKey(name: string, file: string, data: string, cli: Cli): Promise<void> {

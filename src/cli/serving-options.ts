@@ -20,6 +20,8 @@ export interface ServingOptions extends ConfigOptions, MachineFlags, Convolution
   readonly host?: string;
   readonly port?: number;
   readonly data?: string;
+  readonly pictures?: string;
+  readonly s3Endpoint?: string;
   readonly model?: readonly string[];
   readonly keepModels?: number;
   readonly weights?: WeightForm;
@@ -51,6 +53,11 @@ export function addServingOptions(command: Command): Command {
       integer("Ports are", 0, 65535),
     )
     .option("--data <folder>", "where jobs and pictures are kept (default: inkling in the user's data folder)")
+    .option("--pictures <place>", "where pictures lie: a folder, or s3://bucket/prefix (default: pictures in --data)")
+    .option(
+      "--s3-endpoint <url>",
+      "the S3 service; keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment",
+    )
     .option("--grace <s>", "seconds that a job may go on when the server is stopped (default: 10)", number(0, 86_400))
     .option("--queue-limit <n>", "jobs that may wait (default: 1000)", integer("It is", 1, 1_000_000))
     .option("--queue-limit-per-client <n>", "of one client (default: 200)", integer("It is", 1, 1_000_000))

@@ -1,5 +1,6 @@
 import { InputError } from "../tensor/index.ts";
 import type { Problem, ProblemCode } from "./schema/problem.ts";
+import { StorageError } from "./store/files.ts";
 
 const STATUS = {
   invalid: 400,
@@ -14,6 +15,7 @@ const STATUS = {
   failed: 500,
   internal: 500,
   stopping: 503,
+  unavailable: 503,
 } as const satisfies Record<ProblemCode, number>;
 
 /** A request that is refused, and how it is told. */
@@ -45,6 +47,7 @@ export class ApiError extends Error {
 /** An error of any kind as a client is told of it: what is not theirs to mend stays in the log. */
 export function apiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof StorageError) return new ApiError("unavailable", error.message, { retryAfter: 10 });
   if (error instanceof InputError) return new ApiError("invalid", error.message);
   return new ApiError("internal", "Something went wrong in the server; its log says what.");
 }

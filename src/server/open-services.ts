@@ -22,7 +22,7 @@ import { MAX_PICTURES, MAX_PROMPT } from "./schema/draw.ts";
 import type { ServerLimits } from "./schema/options.ts";
 import type { Services } from "./services.ts";
 import { closeDatabase, openDatabase } from "./store/database.ts";
-import { createFileStore } from "./store/files.ts";
+import { createFileStore, type FileStore } from "./store/files.ts";
 import { createGalleryStore } from "./store/gallery.ts";
 import { createJobStore } from "./store/jobs.ts";
 import { sweep } from "./store/sweep.ts";
@@ -31,6 +31,8 @@ import { sweep } from "./store/sweep.ts";
 export interface ServiceOptions {
   /** Where jobs and pictures are kept. */
   readonly data: string;
+  /** The files of the gallery. Default: a folder in `data`. */
+  readonly pictures?: FileStore;
   readonly adapterFolder?: string;
   readonly embeddings?: RequestTools["embeddings"];
   readonly config?: Pick<Config, "goals">;
@@ -79,12 +81,12 @@ const KEPT = { waiting: 8, idleSeconds: 300 };
  */
 export async function openServices(models: Models, keys: Keys | undefined, options: ServiceOptions): Promise<Opened> {
   const { data, log, machine, requestsPerSecond = 0, adapterFolder = "loras", embeddings, config } = options;
-  const db = openDatabase(data);
   const files = {
-    pictures: createFileStore(join(data, "pictures")),
+    pictures: options.pictures ?? createFileStore(join(data, "pictures")),
     thumbnails: createFileStore(join(data, "thumbnails")),
     uploads: createFileStore(join(data, "uploads")),
   };
+  const db = openDatabase(data);
   const [store, gallery] = [createJobStore(db), createGalleryStore(db)];
   await sweep({ store, gallery, ...files, log });
   const requests: RequestTools = { ...files, adapterFolder, embeddings, config, decode: createDecoder(UPLOADS) };

@@ -6,9 +6,13 @@ import { type Keys, readKeys } from "./access/keys.ts";
 import { createHttpServer, type Patience } from "./http-server.ts";
 import { createModels, servedModels } from "./models.ts";
 import { openServices, type ServiceOptions } from "./open-services.ts";
+import type { PicturePlace } from "./store/picture-place.ts";
+import { openPictures } from "./store/pictures.ts";
 
 /** What a server is started with. */
-export interface ServeOptions extends Omit<ServiceOptions, "machine">, Patience {
+export interface ServeOptions extends Omit<ServiceOptions, "machine" | "pictures">, Patience {
+  /** Where the gallery's pictures lie. Default: in a folder of `data`. */
+  readonly pictures?: PicturePlace;
   /** Default 127.0.0.1: this machine alone. */
   readonly host?: string;
   /** 0 takes any that is free. Default 7860. */
@@ -42,7 +46,7 @@ const LAST_WORDS = 1000;
 /**
  * Opens data and models, and answers requests.
  *
- * @throws InputError where something of it cannot be had: the port, the folder, a model, the keys
+ * @throws InputError where something of it cannot be had: the port, the folder, the place of pictures, a model, the keys
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { host = "127.0.0.1", port = 7860, data, log, grace = 10 } = options;
@@ -52,7 +56,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const { weights: _, precision: __, convolutions: ___, ...machine } = load;
   const requestsPerSecond = options.requestsPerSecond ?? (isLoopback(host) ? 0 : 50);
   const models = createModels({ served, load, keep: options.keepModels ?? 1 });
-  const opened = await openServices(models, keys, { ...options, machine, requestsPerSecond });
+  const pictures = options.pictures && (await openPictures(options.pictures, log));
+  const opened = await openServices(models, keys, { ...options, pictures, machine, requestsPerSecond });
   const { services } = opened;
   const server = createHttpServer(services, options);
   try {

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { Job, ModelList } from "../../src/server/index.ts";
 import { ends, expectOneMessage, inferenceProcess, model, run, workingFolder } from "../support/binary.ts";
 import { type Attack, ask, attack, startServing } from "../support/kill-server.ts";
+import { credentials, s3Double } from "../support/s3.ts";
 
 const folder = workingFolder();
 
@@ -43,6 +44,34 @@ describe("inkling serve", () => {
     expectOneMessage(second, "Another server has data open");
     serving.child.kill("SIGKILL");
     await serving.finished;
+  });
+
+  it("keeps pictures in a bucket, and does not start where it may not", async () => {
+    const s3 = await s3Double();
+    try {
+      const { accessKeyId, secretAccessKey } = credentials;
+      const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+      const pictures = ["--pictures", "s3://pictures/mine", "--s3-endpoint", s3.endpoint];
+      const refuse = (args: string[], given = {}) =>
+        run(["serve", "--port", "0", "--data", "data", "--model", model, "--log-level", "silent", ...args], {
+          cwd: folder.cwd,
+          env: given,
+        });
+      expectOneMessage(await refuse(pictures), "AWS_ACCESS_KEY_ID");
+      const wrong = await refuse(pictures, { ...env, AWS_SECRET_ACCESS_KEY: "wrong" });
+      expectOneMessage(wrong, "s3://pictures/mine/", "refuses the credentials");
+      expect(wrong.code).toBe(1);
+      expect((await refuse(["--s3-endpoint", s3.endpoint], env)).code).toBe(2);
+      const serving = await startServing(folder.path("data"), folder.cwd, pictures, env);
+      const { id } = await ask<Job>(`${serving.url}/api/jobs`, "POST", request);
+      await (await fetch(`${serving.url}/api/jobs/${id}/events`)).text();
+      const bytes = Buffer.from(await (await fetch(`${serving.url}/api/pictures/${id}-0`)).arrayBuffer());
+      expect(s3.files.get(`mine/${id}-0.png`)?.equals(bytes)).toBe(true);
+      serving.child.kill("SIGTERM");
+      expect((await serving.finished).stderr).not.toContain(secretAccessKey);
+    } finally {
+      await s3.close();
+    }
   });
 
   it("opened to a network asks for a key that was made for it", async () => {

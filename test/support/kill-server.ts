@@ -33,9 +33,14 @@ export interface ServedBy extends Running {
 }
 
 /** Starts `inkling serve` with a tiny model on a free port. */
-export async function startServing(data: string, cwd: string, more: readonly string[] = []): Promise<ServedBy> {
+export async function startServing(
+  data: string,
+  cwd: string,
+  more: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServedBy> {
   const args = ["serve", "--port", "0", "--data", data, "--model", model, "--log-level", "warn", ...more];
-  const running = start(args, { cwd });
+  const running = start(args, { cwd, env });
   let said = "";
   running.child.stdout!.on("data", (chunk: Buffer) => {
     said += chunk.toString();

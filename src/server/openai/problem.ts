@@ -23,6 +23,7 @@ const WORDS: Readonly<Record<ProblemCode, readonly [type: string, code: string |
   too_many: ["requests", "rate_limit_exceeded"],
   failed: ["server_error", "failed"],
   stopping: ["server_error", "server_stopping"],
+  unavailable: ["server_error", "storage_unavailable"],
   internal: ["server_error", null],
 };
 

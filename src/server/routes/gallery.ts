@@ -4,6 +4,7 @@ import { ApiError, notFound } from "../error.ts";
 import { type GalleryItem, galleryItem, galleryPage, galleryPatch, galleryQuery } from "../schema/gallery.ts";
 import type { Route } from "../services.ts";
 import { rankBySimilarity } from "../similarity.ts";
+import { removeDoomed } from "../store/sweep.ts";
 
 const tags = ["gallery"];
 const one = { params: idParam };
@@ -55,7 +56,7 @@ const restore = createRoute({
 
 /** The gallery: what was drawn, and what people think of it. */
 export const gallery: Route = (app, services) => {
-  const { gallery: kept, files } = services;
+  const { gallery: kept, files, log } = services;
   const find = (id: string): GalleryItem => {
     const item = kept.get(id);
     if (item) return item;
@@ -90,9 +91,8 @@ export const gallery: Route = (app, services) => {
     }
     if (!item.deleted)
       throw new ApiError("conflict", "Only what is in the bin is deleted for good: put it there first.");
-    // The row first: one without a file would be a picture that cannot be shown.
-    kept.remove(item.id);
-    await Promise.all([files.pictures.remove(`${item.id}.png`), files.thumbnails.remove(`${item.id}.webp`)]);
+    kept.doom(item.id);
+    await removeDoomed([item.id], { gallery: kept, ...files, log });
     return c.body(null, 204);
   });
   app.openapi(restore, (c) => {

@@ -52,8 +52,10 @@ export const pictures: Route = (app, { gallery, files }) => {
       c.header("Content-Disposition", `attachment; filename="${fileName(item.prompt, item.seed)}"`);
     }
     c.header("Content-Type", "image/png");
-    c.header("Content-Length", String(found.size));
-    return c.body(found.body, 200);
+    if (found.size !== undefined) c.header("Content-Length", String(found.size));
+    if (c.req.method !== "HEAD") return c.body(found.body, 200);
+    await found.body.cancel();
+    return c.body(null, 200);
   });
 
   app.openapi(thumbnail, async (c) => {

@@ -18,6 +18,7 @@ export const problem = z
           "too_many",
           "failed",
           "stopping",
+          "unavailable",
           "internal",
         ])
         .describe("For programs"),

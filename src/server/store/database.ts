@@ -55,6 +55,8 @@ const MIGRATIONS = [
     PRIMARY KEY (picture, clip)
   ) WITHOUT ROWID;
   `,
+  // Deleted for good, and its file may still be there.
+  "ALTER TABLE pictures ADD COLUMN doomed INTEGER NOT NULL DEFAULT 0",
 ];
 
 /**

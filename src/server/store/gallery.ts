@@ -27,7 +27,10 @@ export interface GalleryStore {
   setFavourite(id: string, favourite: boolean): void;
   /** `when`: null takes it out of the bin. */
   setDeleted(id: string, when: string | null): void;
-  /** For good. */
+  /** For nobody to see any more. Its file may be removed then, and after that its row. */
+  doom(id: string): void;
+  doomed(): string[];
+  /** The row of one that is doomed. */
   remove(id: string): void;
   /** Every picture that there is a row for. */
   ids(): Set<string>;
@@ -49,8 +52,8 @@ export const pictureId = (job: string, index: number): string => `${job}-${index
 
 /** The gallery of a database. */
 export function createGalleryStore(db: Db): GalleryStore {
-  const get = db.prepare("SELECT * FROM pictures WHERE id = ?");
-  const ofJob = db.prepare("SELECT * FROM pictures WHERE job = ? ORDER BY place");
+  const get = db.prepare("SELECT * FROM pictures WHERE id = ? AND doomed = 0");
+  const ofJob = db.prepare("SELECT * FROM pictures WHERE job = ? AND doomed = 0 ORDER BY place");
   const insert = db.prepare(`
     INSERT INTO pictures (id, job, place, width, height, prompt, seed, model, settings, infotext, score, created)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);
@@ -58,7 +61,7 @@ export function createGalleryStore(db: Db): GalleryStore {
   const drawn = db.prepare("UPDATE jobs SET drawn = max(drawn, ?) WHERE id = ?");
   const list = db.prepare(`
     SELECT * FROM pictures
-    WHERE (deleted IS NOT NULL) = ?1 AND (?2 = 0 OR favourite = 1)
+    WHERE doomed = 0 AND (deleted IS NOT NULL) = ?1 AND (?2 = 0 OR favourite = 1)
       AND (?3 IS NULL OR seq IN (SELECT rowid FROM picture_words WHERE words MATCH ?3))
       AND (?4 IS NULL OR seq < (SELECT seq FROM pictures WHERE id = ?4))
     ORDER BY seq DESC LIMIT ?5`);
@@ -66,7 +69,9 @@ export function createGalleryStore(db: Db): GalleryStore {
   const setDeleted = db.prepare("UPDATE pictures SET deleted = ? WHERE id = ?");
   const removeWords = db.prepare("DELETE FROM picture_words WHERE rowid = (SELECT seq FROM pictures WHERE id = ?)");
   const removeEmbeddings = db.prepare("DELETE FROM embeddings WHERE picture = ?");
-  const remove = db.prepare("DELETE FROM pictures WHERE id = ?");
+  const doom = db.prepare("UPDATE pictures SET doomed = 1 WHERE id = ?");
+  const doomed = db.prepare("SELECT id FROM pictures WHERE doomed = 1");
+  const remove = db.prepare("DELETE FROM pictures WHERE id = ? AND doomed = 1");
   const ids = db.prepare("SELECT id FROM pictures");
   const embeddings = db.prepare("SELECT picture, vector FROM embeddings WHERE clip = ?");
   const setEmbedding = db.prepare("INSERT OR REPLACE INTO embeddings (picture, clip, vector) VALUES (?, ?, ?)");
@@ -95,6 +100,8 @@ export function createGalleryStore(db: Db): GalleryStore {
     },
     setFavourite: (id, favourite) => void setFavourite.run(Number(favourite), id),
     setDeleted: (id, when) => void setDeleted.run(when, id),
+    doom: (id) => void doom.run(id),
+    doomed: () => (doomed.all() as { id: string }[]).map(({ id }) => id),
     remove: db.transaction((id: string) => {
       removeWords.run(id);
       removeEmbeddings.run(id);

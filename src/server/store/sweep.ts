@@ -3,13 +3,30 @@ import type { FileStore } from "./files.ts";
 import type { GalleryStore } from "./gallery.ts";
 import type { JobStore } from "./jobs.ts";
 
-export interface SweepTools {
+export interface SweepTools extends RemovalTools {
   readonly store: Pick<JobStore, "get" | "uploads">;
-  readonly gallery: Pick<GalleryStore, "ids">;
+  readonly gallery: Pick<GalleryStore, "ids" | "doomed" | "remove">;
+  readonly uploads: FileStore;
+}
+
+export interface RemovalTools {
+  readonly gallery: Pick<GalleryStore, "remove">;
   readonly pictures: FileStore;
   readonly thumbnails: FileStore;
-  readonly uploads: FileStore;
   readonly log: Logger;
+}
+
+/** Removes the files of pictures that were deleted for good, and their rows. What cannot be reached now is left for another time. */
+export async function removeDoomed(ids: readonly string[], tools: RemovalTools): Promise<void> {
+  const { gallery, pictures, thumbnails, log } = tools;
+  for (const id of ids) {
+    try {
+      await Promise.all([pictures.remove(`${id}.png`), thumbnails.remove(`${id}.webp`)]);
+      gallery.remove(id);
+    } catch (err) {
+      log.warn({ err, picture: id }, "a picture that was deleted could not be removed yet");
+    }
+  }
 }
 
 /**
@@ -17,7 +34,9 @@ export interface SweepTools {
  * it ended between file and row. A picture is removed only where its job is known, has ended, and has no row for it: with a
  * database that was lost nothing is.
  */
-export async function sweep({ store, gallery, pictures, thumbnails, uploads, log }: SweepTools): Promise<void> {
+export async function sweep(tools: SweepTools): Promise<void> {
+  const { store, gallery, pictures, thumbnails, uploads, log } = tools;
+  await removeDoomed(gallery.doomed(), tools);
   const rows = gallery.ids();
   const used = store.uploads();
   const orphans = async (files: FileStore, isOrphan: (stem: string) => boolean): Promise<number> => {
