@@ -85,6 +85,7 @@ export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from
 export { gpt2Loss } from "./losses/gpt2.ts";
 export { vaeLoss } from "./losses/vae.ts";
 export { type Packing, pack, packingOf, unpack } from "./packing.ts";
+export { type Pair, pairs, withPrior } from "./prior.ts";
 export { type LoggedScalars, readScalars } from "./read-event-files.ts";
 export {
   type CommonRecipe,

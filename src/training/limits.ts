@@ -42,6 +42,9 @@ export const trainLimits = {
   prefix: [1, 1024],
   rank: [1, 1024],
   alpha: [0, 1e6],
+  /** Pictures of what a model knew before it is tuned, and what they count. */
+  priorPictures: [1, 100_000],
+  priorWeight: [0, 1e6],
   /** Of a new word; what fits into a row of CLIP's tokens. */
   vectors: [1, 75],
   /** Steps between two checkpoints, or two sheets of samples. */

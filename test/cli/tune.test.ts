@@ -1,5 +1,6 @@
 /** `inkling tune` as a process: what it writes is drawn with `--lora` and `--embedding`. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { encodePicture } from "../../src/image/index.ts";
 import { type Example, shapes } from "../../src/training/index.ts";
@@ -91,6 +92,25 @@ describe("tune", () => {
     expect(pixels(named)).not.toBe(pixels(await draw("a photo of sks cat")));
   });
 
+  it("learns along what the model drew before, which is drawn once", async () => {
+    const prior = (out: string, count: number) => {
+      const args = ["--name", "sks cat", "--steps", "2", "--rank", "2", "--prior", "a cat"];
+      return done(...tuned(out, ...args, "--prior-pictures", `${count}`, "--prior-weight", "0.5"));
+    };
+    const first = await prior("cat", 2);
+    expect(first.said.join("\n")).toMatch(/drawing 2 pictures of "a cat"/);
+    const folder = work.path("..", ".cache", "inkling", "prior");
+    const [one, ...others] = readdirSync(folder);
+    expect([others, readdirSync(join(folder, one!))]).toEqual([[], ["000000.png", "000001.png"]]);
+    const again = await prior("again", 2);
+    expect(again.said.join("\n")).not.toMatch(/drawing/);
+    expect(readFileSync(work.path("again", LORA)).equals(readFileSync(work.path("cat", LORA)))).toBe(true);
+    expect((await prior("more", 3)).said.join("\n")).toMatch(/drawing 1 pictures/);
+    expect(readdirSync(join(folder, one!))).toHaveLength(3);
+    await done(...tuned("alone", "--name", "sks cat", "--steps", "2", "--rank", "2", "-q"));
+    expect(readFileSync(work.path("alone", LORA)).equals(readFileSync(work.path("cat", LORA)))).toBe(false);
+  });
+
   it.each([
     ["diffusers", WORD],
     ["kohya", "<ink>.safetensors"],
@@ -111,6 +131,8 @@ describe("tune", () => {
   it.each([
     [["--rank", "4", "--textual-inversion", "--name", "x"], 2, "--rank is of a LoRA"],
     [["--train-text-encoder", "--textual-inversion"], 2, "--train-text-encoder is of a LoRA"],
+    [["--prior-pictures", "4"], 2, "add --prior"],
+    [["--prior", "a cat", "--textual-inversion", "--name", "x"], 2, "--prior is of a LoRA"],
     [["--vectors", "4"], 2, "--vectors needs --textual-inversion"],
     [["--textual-inversion"], 2, "add --name"],
     [["--textual-inversion", "--name", "x", "--init", " "], 1, "no word to begin with"],

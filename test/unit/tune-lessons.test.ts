@@ -20,6 +20,7 @@ import {
   type LoraLessonOptions,
   loraLesson,
   packingOf,
+  withPrior,
 } from "../../src/training/index.ts";
 import {
   type AdaptedPart,
@@ -186,6 +187,34 @@ describe("a LoRA", () => {
       await lora.close();
     },
   );
+
+  it("learns what the model knew along, weighed: the mean over one's own pictures and that over the others", async () => {
+    const lora = await loraOf({ trainTextEncoder: false });
+    const [own, other, prior] = examplesOf("sks cat", "sks cat, asleep", "a cat");
+    const along = withPrior(lora, 0.3);
+    const batch = await along.batch(
+      [
+        { own: own!, prior: prior! },
+        { own: other!, prior: prior! },
+      ],
+      new CpuGenerator(7),
+      0,
+    );
+    const half = (from: number) =>
+      Object.fromEntries(
+        Object.entries(batch).map(([name, { shape, data }]) => {
+          const size = data.length / 2;
+          const values = (data as Float32Array).slice(from * size, (from + 1) * size);
+          return [name, float32([2, ...shape.slice(1)], name === "weight" ? values.fill(1) : values)];
+        }),
+      );
+    expect(along.loss(2).inputs.map(({ shape }) => shape[0])).toEqual(lora.loss(4).inputs.map(({ shape }) => shape[0]));
+    const together = (await gradientsOf(runtime, lora, batch)).loss;
+    const [mine, known] = [await gradientsOf(runtime, lora, half(0)), await gradientsOf(runtime, lora, half(1))];
+    expect(Math.abs(mine.loss / known.loss - 1)).toBeGreaterThan(1e-3);
+    expect(Math.abs(together / (mine.loss + 0.3 * known.loss) - 1)).toBeLessThan(1e-5);
+    await along.close();
+  });
 
   it("is written as it was learnt, in both layouts", async () => {
     const [rank, alpha] = [2, 3];

@@ -43,6 +43,16 @@ export function tune(command: Command, cli: Cli): void {
       ).choices(loraTargets),
     )
     .option("--train-text-encoder", "a LoRA for the text encoder too")
+    .option(
+      "--prior <prompt>",
+      'what else it should go on drawing as it does: "a cat"; it draws that first, and learns it along',
+    )
+    .option(
+      "--prior-pictures <n>",
+      "how many it draws of that (default: 100)",
+      integer("They are", ...limits.priorPictures),
+    )
+    .option("--prior-weight <n>", "what these count beside your own (default: 1)", number(...limits.priorWeight))
     .option("--textual-inversion", "learn only the vectors of a new word, --name")
     .option("--vectors <n>", "how many stand for it (default: 1)", integer("They are", ...limits.vectors))
     .option("--init <words>", "words whose vectors it begins with (default: object)");

@@ -42,9 +42,10 @@ export interface Subject<Kind extends RecipeKind, Thing extends object> {
   /**
    * Opens the model and the data.
    *
+   * @param machine that pictures may be drawn with
    * @throws InputError for what lies in files
    */
-  prepare(wanted: Wanted<Kind>, cli: Cli): Promise<Prepared<Thing>>;
+  prepare(wanted: Wanted<Kind>, cli: Cli, machine: MachineOptions): Promise<Prepared<Thing>>;
 }
 
 /** What was found in files, before anything expensive starts. */
@@ -83,7 +84,7 @@ export async function teach<Kind extends RecipeKind, Thing extends object>(
     throw new UsageError("--redis is where several processes meet: say how many with --processes");
   }
   const machine = shareOfMachine(await machineOf(options), processes);
-  const prepared = await subject.prepare(wanted, cli);
+  const prepared = await subject.prepare(wanted, cli, machine);
   cli.signal.throwIfAborted();
 
   const folder = resolve(output);

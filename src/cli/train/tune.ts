@@ -7,6 +7,7 @@ import {
   type DiffusionModel,
   diffusionModel,
   type Example,
+  fitted,
   inversionLesson,
   inversionRecipe,
   type Lesson,
@@ -14,12 +15,16 @@ import {
   loraLesson,
   loraRecipe,
   named,
+  type Pair,
+  pairs,
   type WholeRecipe,
+  withPrior,
 } from "../../training/index.ts";
 import type { Cli } from "../cli.ts";
 import { remark, UsageError } from "../errors.ts";
 import { captionsOf, openData } from "./data.ts";
 import { cachesOf, checkpointOf, pixelsOf } from "./model.ts";
+import { type PriorWanted, priorPictures } from "./prior.ts";
 import type { PictureFlags } from "./recipe.ts";
 import { sampler } from "./samples.ts";
 import { type Prepared, type Subject, type TrainOptions, teach } from "./teach.ts";
@@ -41,6 +46,9 @@ interface LoraFlags {
   readonly alpha?: number;
   readonly targets?: LoraTarget;
   readonly trainTextEncoder?: boolean;
+  readonly prior?: string;
+  readonly priorPictures?: number;
+  readonly priorWeight?: number;
 }
 
 /** Of a new word alone. */
@@ -58,25 +66,38 @@ type InversionRecipe = WholeRecipe<typeof inversionRecipe>;
  * @throws UsageError for options that mean nothing together; what {@link teach} throws
  */
 export function tune({ textualInversion = false, ...options }: TuneOptions, cli: Cli): Promise<void> {
-  const { rank, alpha, targets, trainTextEncoder, vectors, init } = options;
-  const others = textualInversion ? { rank, alpha, targets, trainTextEncoder } : { vectors, init };
+  const { rank, alpha, targets, trainTextEncoder, prior, priorPictures, priorWeight, vectors, init } = options;
+  const others = textualInversion
+    ? { rank, alpha, targets, trainTextEncoder, prior, priorPictures, priorWeight }
+    : { vectors, init };
   const stray = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
   if (stray) {
     const flag = `--${stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     const why = textualInversion ? "is of a LoRA, and --textual-inversion makes none" : "needs --textual-inversion";
     throw new UsageError(`${flag} ${why}`);
   }
+  const { config, resume } = options;
+  if (
+    prior === undefined &&
+    config === undefined &&
+    resume === undefined &&
+    (priorPictures ?? priorWeight) !== undefined
+  ) {
+    throw new UsageError('what should be drawn as before is not said: add --prior "a cat"');
+  }
   return textualInversion ? teach(inversion, options, cli) : teach(lora, options, cli);
 }
 
-const lora: Subject<typeof loraRecipe, Example> = {
+const lora: Subject<typeof loraRecipe, Example | Pair> = {
   kind: loraRecipe,
   things: "pictures",
-  async prepare({ recipe }, cli) {
-    const { format, output, rank, alpha = rank, targets, trainTextEncoder, seed } = recipe;
+  async prepare({ recipe }, cli, machine) {
+    const { format, output, rank, alpha = rank, targets, trainTextEncoder, seed, prior: prompt } = recipe;
     const file = format === "kohya" ? `${basename(resolve(output))}.safetensors` : "pytorch_lora_weights.safetensors";
     const size = { rank, alpha };
+    const { from, priorPictures: count, priorWeight: weight } = recipe;
     return prepareTuning(recipe, cli, {
+      prior: prompt === undefined ? undefined : { prompt, count, weight, from: from!, machine },
       lesson: (runtime, { model, data, ...batches }) => {
         const metadata = format === "kohya" ? kohyaMetadata({ ...recipe, ...size }, model, data) : { format: "pt" };
         const options = { ...batches, ...size, targets, trainTextEncoder, seed, format, file, metadata };
@@ -87,7 +108,7 @@ const lora: Subject<typeof loraRecipe, Example> = {
   },
 };
 
-const inversion: Subject<typeof inversionRecipe, Example> = {
+const inversion: Subject<typeof inversionRecipe, Example | Pair> = {
   kind: inversionRecipe,
   things: "pictures",
   async prepare({ recipe }, cli) {
@@ -112,6 +133,8 @@ interface Opened extends DiffusionBatchOptions {
 }
 
 interface Tuned {
+  /** What else is learnt along, and what it counts. */
+  readonly prior?: Pick<PriorWanted, "prompt" | "count" | "from" | "machine"> & { readonly weight: number };
   lesson(runtime: Parameters<Prepared<Example>["lesson"]>[0], opened: Opened): Promise<Lesson>;
   /** What makes the model that was begun with draw what was learnt. */
   drawnWith(folder: string): Partial<GenerateSettings>;
@@ -120,8 +143,8 @@ interface Tuned {
 async function prepareTuning(
   recipe: LoraRecipe | InversionRecipe,
   cli: Cli,
-  { lesson, drawnWith }: Tuned,
-): Promise<Prepared<Example>> {
+  { lesson, drawnWith, prior }: Tuned,
+): Promise<Prepared<Example | Pair>> {
   const { name, seed, samplesEvery: every, captionDropout, snrGamma } = recipe;
   const from = recipe.from!;
   const model = diffusionModel(await checkpointOf(from, cli.env));
@@ -129,11 +152,13 @@ async function prepareTuning(
   const caption = name === undefined ? undefined : recipe.template.replaceAll("{name}", name);
   const pictures = await openData({ ...recipe, caption }, size, cli.signal);
   const data = name === undefined ? pictures : named(pictures, name);
+  const known = prior && (await priorPictures({ ...prior, model, ...size }, cli));
   return {
-    data,
+    data: known ? pairs(data, fitted(known, { ...size, flip: recipe.flip })) : data,
     async lesson(runtime, folder) {
       const cacheOf = await cachesOf(model, folder, (line) => remark(cli, line));
-      return lesson(runtime, { model, data, ...size, captionDropout, snrGamma, cacheOf });
+      const own = await lesson(runtime, { model, data, ...size, captionDropout, snrGamma, cacheOf });
+      return prior ? withPrior(own, prior.weight) : own;
     },
     samples: {
       every,

@@ -30,7 +30,7 @@ const subjects = { diffusion } as const;
 
 async function work({ kind, wanted, machine, place }: Task): Promise<void> {
   const subject = subjects[kind as keyof typeof subjects];
-  const prepared = await subject.prepare(wanted as Wanted<typeof subject.kind>, silent());
+  const prepared = await subject.prepare(wanted as Wanted<typeof subject.kind>, silent(), machine);
   const { runtime } = await startLearning(machine);
   const folder = resolve(wanted.recipe.output);
   const lesson = await prepared.lesson(runtime, folder);

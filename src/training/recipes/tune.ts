@@ -49,9 +49,22 @@ export const loraRecipe = {
     alpha: real(trainLimits.alpha).optional().describe("How strong it is: alpha / rank; the rank where it is left out"),
     targets: z.enum(loraTargets).optional().describe("Which layers it stands beside"),
     trainTextEncoder: z.boolean().optional().describe("Whether the text encoder gets one too"),
+    prior: text.optional().describe("What else the model is to go on drawing as it did, as a prompt"),
+    priorPictures: whole(trainLimits.priorPictures)
+      .optional()
+      .describe("How many of that it draws first, to learn from"),
+    priorWeight: real(trainLimits.priorWeight).optional().describe("What these count beside one's own"),
   }),
-  defaults: { ...tuneDefaults, steps: 500, rank: 8, targets: "attention", trainTextEncoder: false },
-  fixed: [...tuneFixed, "rank", "alpha", "targets", "trainTextEncoder"],
+  defaults: {
+    ...tuneDefaults,
+    steps: 500,
+    rank: 8,
+    targets: "attention",
+    trainTextEncoder: false,
+    priorPictures: 100,
+    priorWeight: 1,
+  },
+  fixed: [...tuneFixed, "rank", "alpha", "targets", "trainTextEncoder", "prior", "priorPictures", "priorWeight"],
 } as const satisfies RecipeKind;
 
 /** How a new word learns, by textual inversion. */
