@@ -51,6 +51,7 @@ export async function serve(options: ServingOptions, cli: Cli, { open = false } 
     allowHosts: options.allowHost,
     allowOrigins: options.allowOrigin,
     requestsPerSecond: options.rateLimit,
+    keepJobs: options.keepJobs,
     queue: { jobs: options.queueLimit, perClient: options.queueLimitPerClient },
     grace: options.grace,
     logPrompts: options.logPrompts,

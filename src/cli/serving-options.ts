@@ -33,6 +33,7 @@ export interface ServingOptions extends ConfigOptions, MachineFlags, Convolution
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly rateLimit?: number;
+  readonly keepJobs?: number;
   readonly queueLimit?: number;
   readonly queueLimitPerClient?: number;
   readonly grace?: number;
@@ -59,6 +60,11 @@ export function addServingOptions(command: Command): Command {
       "the S3 service; keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment",
     )
     .option("--grace <s>", "seconds that a job may go on when the server is stopped (default: 10)", number(0, 86_400))
+    .option(
+      "--keep-jobs <days>",
+      "days that ended jobs are kept; pictures stay (default: 30)",
+      integer("It is", 1, 36500),
+    )
     .option("--queue-limit <n>", "jobs that may wait (default: 1000)", integer("It is", 1, 1_000_000))
     .option("--queue-limit-per-client <n>", "of one client (default: 200)", integer("It is", 1, 1_000_000))
     .option("--log-level <level>", `${LOG_LEVELS.join(", ")}: JSON lines on stderr`)

@@ -25,7 +25,9 @@ import { closeDatabase, openDatabase } from "./store/database.ts";
 import { createFileStore, type FileStore } from "./store/files.ts";
 import { createGalleryStore } from "./store/gallery.ts";
 import { createJobStore } from "./store/jobs.ts";
+import { prune } from "./store/prune.ts";
 import { sweep } from "./store/sweep.ts";
+import { createUploadStore } from "./store/uploads.ts";
 
 /** What a server does with whom, wherever it listens. */
 export interface ServiceOptions {
@@ -40,6 +42,8 @@ export interface ServiceOptions {
   readonly allowOrigins?: readonly string[];
   /** Requests a second of one client; 0 for any number. */
   readonly requestsPerSecond?: number;
+  /** Days that jobs are kept after their end; pictures stay. Default 30. */
+  readonly keepJobs?: number;
   readonly queue?: { readonly jobs?: number; readonly perClient?: number };
   /** Bytes of a request. Default 32 MiB. */
   readonly bodyLimit?: number;
@@ -84,11 +88,13 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
   const files = {
     pictures: options.pictures ?? createFileStore(join(data, "pictures")),
     thumbnails: createFileStore(join(data, "thumbnails")),
-    uploads: createFileStore(join(data, "uploads")),
+    uploads: createUploadStore(join(data, "uploads")),
   };
   const db = openDatabase(data);
   const [store, gallery] = [createJobStore(db), createGalleryStore(db)];
   await sweep({ store, gallery, ...files, log });
+  const pruning = createPruning(() => prune({ store, uploads: files.uploads, days: options.keepJobs ?? 30, log }), log);
+  await pruning.now();
   const requests: RequestTools = { ...files, adapterFolder, embeddings, config, decode: createDecoder(UPLOADS) };
   const limits = limitsOf(options);
   const metrics = createMetrics(() => jobs);
@@ -147,8 +153,25 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
       await jobs.close(graceSeconds);
     },
     async close() {
-      await Promise.all([writer.close(), clip.close(), explainer.close(), models.close()]);
+      await Promise.all([pruning.close(), writer.close(), clip.close(), explainer.close(), models.close()]);
       closeDatabase(db);
+    },
+  };
+}
+
+/** Now, and every hour from then on. */
+function createPruning(work: () => Promise<void>, log: Logger) {
+  let last = Promise.resolve();
+  const now = (): Promise<void> => {
+    last = work().catch((err: unknown) => log.error({ err }, "old jobs were not pruned"));
+    return last;
+  };
+  const timer = setInterval(now, 3_600_000).unref();
+  return {
+    now,
+    close() {
+      clearInterval(timer);
+      return last;
     },
   };
 }

@@ -28,6 +28,17 @@ export interface NewJob extends Pick<StoredJob, "id" | "client" | "request" | "s
   readonly fingerprint: string;
 }
 
+/** Which jobs are forgotten. Times are ISO 8601. */
+export interface PruneQuery {
+  /** Those that had ended by then. */
+  readonly endedBefore: string;
+  /** Keys of jobs that had ended by then. */
+  readonly keysBefore: string;
+  /** Those that have ended beside so many that are newer. */
+  readonly most: number;
+  readonly batch: number;
+}
+
 export interface JobStore {
   insert(job: NewJob): StoredJob;
   get(id: string): StoredJob | undefined;
@@ -44,6 +55,8 @@ export interface JobStore {
   requeue(id: string): void;
   /** What ran when the last process ended is queued again; where it was begun `attempts` times already it failed. */
   recover(attempts: number, now: string): { readonly requeued: number; readonly failed: number };
+  /** Forgets keys, and then jobs without one, at most `batch`; says how many jobs those were. */
+  prune(query: PruneQuery): number;
   /** The uploads that jobs start from. */
   uploads(): Set<string>;
   /** The end of a job that is queued or runs; false where it had ended. */
@@ -77,6 +90,15 @@ export function createJobStore(db: Db): JobStore {
   const giveUp = db.prepare(`
     UPDATE jobs SET state = 'failed', finished = ?, error = ? WHERE state = 'running' AND attempts >= ?`);
   const requeueAll = db.prepare("UPDATE jobs SET state = 'queued' WHERE state = 'running'");
+  const forgetKeys = db.prepare(
+    "UPDATE jobs SET idempotency_key = NULL WHERE idempotency_key IS NOT NULL AND finished < ?",
+  );
+  const forget = db.prepare(`
+    DELETE FROM jobs WHERE seq IN (
+      SELECT seq FROM jobs
+      WHERE finished IS NOT NULL AND idempotency_key IS NULL AND (finished < ?1
+        OR seq <= (SELECT seq FROM jobs WHERE finished IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET ?2))
+      LIMIT ?3)`);
   const withUploads = db.prepare("SELECT request FROM jobs WHERE request LIKE '%\"upload\":%'");
   const end = db.prepare(`
     UPDATE jobs SET state = ?, finished = ?, error = ? WHERE id = ? AND state IN ('queued', 'running')`);
@@ -107,6 +129,10 @@ export function createJobStore(db: Db): JobStore {
         requeued: requeueAll.run().changes,
       }))();
     },
+    prune: db.transaction(({ endedBefore, keysBefore, most, batch }: PruneQuery) => {
+      forgetKeys.run(keysBefore);
+      return forget.run(endedBefore, most, batch).changes;
+    }),
     uploads() {
       const requests = (withUploads.all() as { request: string }[]).map(
         ({ request }) => JSON.parse(request) as DrawRequest,

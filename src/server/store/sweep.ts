@@ -4,7 +4,7 @@ import type { GalleryStore } from "./gallery.ts";
 import type { JobStore } from "./jobs.ts";
 
 export interface SweepTools extends RemovalTools {
-  readonly store: Pick<JobStore, "get" | "uploads">;
+  readonly store: Pick<JobStore, "get">;
   readonly gallery: Pick<GalleryStore, "ids" | "doomed" | "remove">;
   readonly uploads: FileStore;
 }
@@ -38,7 +38,6 @@ export async function sweep(tools: SweepTools): Promise<void> {
   const { store, gallery, pictures, thumbnails, uploads, log } = tools;
   await removeDoomed(gallery.doomed(), tools);
   const rows = gallery.ids();
-  const used = store.uploads();
   const orphans = async (files: FileStore, isOrphan: (stem: string) => boolean): Promise<number> => {
     const names = (await files.names()).filter((name) => isOrphan(name.slice(0, name.lastIndexOf("."))));
     for (const name of names) await files.remove(name);
@@ -51,7 +50,6 @@ export async function sweep(tools: SweepTools): Promise<void> {
     ),
     pictures: await orphans(pictures, (id) => !rows.has(id) && Boolean(store.get(id.split("-")[0]!)?.finished)),
     thumbnails: await orphans(thumbnails, (id) => !rows.has(id)),
-    uploads: await orphans(uploads, (hash) => !used.has(hash)),
   };
   if (Object.values(swept).some((count) => count > 0)) log.info(swept, "swept");
 }
