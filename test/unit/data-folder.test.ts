@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -110,6 +110,51 @@ describe("a folder with metadata.jsonl", () => {
       `${path}, line 8: a.png: its "text" is neither a text nor a list of texts.`,
       `${path}, line 9 is no JSON object.`,
     ]);
+  });
+
+  it("may be a metadata.csv, as spreadsheets write it", async () => {
+    await put("a.png", await png(1));
+    await put("b.png", await png(2));
+    const lines = [
+      "\uFEFFfile_name,text,eye",
+      'a.png,"a cat, ""asleep""\r\nat home",blue',
+      "b.png",
+      "",
+      "b.png,a dog,",
+      ",of nothing,",
+    ];
+    await put("metadata.csv", lines.join("\r\n"));
+    const found = await all(await openFolder(folder));
+    expect(found[0]).toMatchObject({ key: "a.png", caption: 'a cat, "asleep" at home', attributes: { eye: "blue" } });
+    expect(found[1]).toMatchObject({
+      key: "metadata.csv:4",
+      skipped: expect.stringContaining("metadata.csv, line 4: "),
+    });
+    expect(found[2]).toMatchObject({ key: "b.png", caption: "a dog" });
+    expect(found[2]).not.toHaveProperty("attributes");
+    expect(found[3]).toMatchObject({ skipped: `${join(folder, "metadata.csv")}, line 7 has no "file_name".` });
+    expect(found).toHaveLength(4);
+  });
+
+  it("may be a metadata.parquet, as pandas writes it", async () => {
+    await put("a.png", await png(1));
+    await put("b.png", await png(2));
+    await put("metadata.parquet", await readFile("test/golden/metadata.parquet"));
+    const found = await all(await openFolder(folder));
+    expect(found[0]).toMatchObject({ key: "a.png", caption: "a cat", attributes: { age: 7, box: [1, 2, 3, 4] } });
+    expect(found[1]).toMatchObject({ key: "b.png", caption: "a dog" });
+    expect(found[1]).not.toHaveProperty("attributes");
+    await put("metadata.parquet", "PAR1 of nothing");
+    await expect(openFolder(folder)).rejects.toThrow("metadata.parquet cannot be read as Parquet");
+  });
+
+  it("is one: of two nobody knows which counts; pictures inside of Parquet are not read", async () => {
+    await put("data/train-0.parquet", "PAR1");
+    await expect(openFolder(folder)).rejects.toThrow(/no picture .*train-0.parquet may hold some/);
+    await put("a.png", await png(1));
+    await put("metadata.csv", "file_name,text\na.png,a cat");
+    await put("metadata.jsonl", '{"file_name": "a.png", "text": "a cat"}');
+    await expect(openFolder(folder)).rejects.toThrow("metadata.csv and metadata.jsonl: leave one");
   });
 
   it("may lie in a folder below, beside its pictures", async () => {

@@ -3,7 +3,8 @@ import { basename, dirname, extname, join, relative, resolve, sep } from "node:p
 import { filesIn, readPictureFile } from "../../image/index.ts";
 import { InputError } from "../../tensor/index.ts";
 import type { Dataset, Skipped } from "./dataset.ts";
-import { captionFile, captionOf, type Description, describedIn, objectOf, pictureFile } from "./description.ts";
+import { captionFile, captionOf, type Description, describedIn, pictureFile } from "./description.ts";
+import { isMetadata, readMetadata } from "./metadata.ts";
 import { datasetOf, type Source } from "./sources.ts";
 
 export interface FilesOptions {
@@ -11,29 +12,37 @@ export interface FilesOptions {
   readonly caption?: string;
 }
 
-/** Where the pictures of a folder are described, as Hugging Face's imagefolder reads it. */
-const METADATA = "metadata.jsonl";
-
 /**
  * Pictures in a folder and the folders in it. Their captions stand in a metadata.jsonl, `{"file_name": "a.png", "text": "…"}`
- * a line, as diffusers' scripts read it, or in a text of the same name beside each, `a.txt` or `a.caption`, as kohya's do; a
+ * a line, in a metadata.csv or metadata.parquet with these columns, as diffusers' scripts read it, or in a text of the same name beside each, `a.txt` or `a.caption`, as kohya's do; a
  * folder in it that is called `10_sks cat` counts ten times, and its pictures without a text are called "sks cat".
  *
- * @throws InputError when the folder cannot be read, has no picture, or its metadata.jsonl cannot be read
+ * @throws InputError when the folder cannot be read, has no picture, or its metadata cannot be read
  */
 export async function openFolder(folder: string, { caption }: FilesOptions = {}): Promise<Dataset> {
   const unread: Skipped[] = [];
-  const wanted = (name: string): boolean => name === METADATA || pictureFile.test(name) || captionFile.test(name);
+  const wanted = (name: string): boolean =>
+    isMetadata(name) || PARQUET.test(name) || pictureFile.test(name) || captionFile.test(name);
   const files = await filesIn(folder, wanted, (path, reason) => {
     unread.push({ key: relative(folder, path), skipped: reason });
   });
-  const lists = files.filter((path) => basename(path) === METADATA);
+  const lists = files.filter(isMetadata);
+  const kinds = [...new Set(lists.map((path) => basename(path)))];
+  if (kinds.length > 1) throw new InputError(`In ${folder} are ${kinds.join(" and ")}: leave one of them there.`);
   const sources: (Source | Skipped)[] = [];
   for (const list of lists) sources.push(...(await fromMetadata(folder, list, caption)));
   if (lists.length === 0) sources.push(...fromTexts(folder, files, caption));
-  if (sources.length === 0) throw new InputError(`There is no picture in ${folder}, nor in the folders in it.`);
+  if (sources.length === 0) {
+    const table = files.find((path) => PARQUET.test(path));
+    const rest = table
+      ? ` ${table} may hold some: of Parquet only a metadata.parquet beside pictures is read, so save them as files.`
+      : "";
+    throw new InputError(`There is no picture in ${folder}, nor in the folders in it.${rest}`);
+  }
   return datasetOf(folder, [...sources, ...unread]);
 }
+
+const PARQUET = /\.parquet$/i;
 
 function sourceOf(folder: string, path: string, described: () => Promise<Description>): Source {
   return { key: keyOf(folder, path), name: path, bytes: () => readPictureFile(path), described };
@@ -42,23 +51,19 @@ function sourceOf(folder: string, path: string, described: () => Promise<Descrip
 const keyOf = (folder: string, path: string): string => relative(folder, path).split(sep).join("/");
 
 async function fromMetadata(folder: string, list: string, caption: string | undefined): Promise<(Source | Skipped)[]> {
-  const text = await readFile(list, "utf8").catch((error: Error) => {
-    throw new InputError(`${list} cannot be read: ${error.message}.`);
-  });
   const beside = dirname(list);
-  return text.split("\n").flatMap((line, i): (Source | Skipped)[] => {
-    if (line.trim() === "") return [];
-    const where = `${list}, line ${i + 1}`;
+  const lines = await readMetadata(list);
+  return lines.map(({ where, number, read }): Source | Skipped => {
     try {
-      const { file_name: name, ...rest } = objectOf(line, where);
+      const { file_name: name, ...rest } = read();
       if (typeof name !== "string" || name === "") throw new InputError(`${where} has no "file_name".`);
       if (!resolve(beside, name).startsWith(resolve(beside) + sep)) {
         throw new InputError(`${where}: ${name} lies outside the folder.`);
       }
       const description = describedIn(rest, `${where}: ${name}`, caption);
-      return [sourceOf(folder, join(beside, name), async () => description)];
+      return sourceOf(folder, join(beside, name), async () => description);
     } catch (error) {
-      if (error instanceof InputError) return [{ key: `${keyOf(folder, list)}:${i + 1}`, skipped: error.message }];
+      if (error instanceof InputError) return { key: `${keyOf(folder, list)}:${number}`, skipped: error.message };
       throw error;
     }
   });
