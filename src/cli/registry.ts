@@ -20,6 +20,7 @@ import { trace } from "./commands/trace.ts";
 import { train } from "./commands/train.ts";
 import { tune } from "./commands/tune.ts";
 import { vary } from "./commands/vary.ts";
+import { worker } from "./commands/worker.ts";
 import { write } from "./commands/write.ts";
 
 /** Gives a command its words, options and action. Loads nothing heavy: the action does, when it runs. */
@@ -36,6 +37,7 @@ export const commands: Readonly<Record<string, Define>> = {
   vary,
   studio,
   serve,
+  worker,
   explain,
   dataset,
   info,

@@ -6,10 +6,9 @@ import { makeFolder } from "../image/save.ts";
 import { isLoopback } from "../server/access/host.ts";
 import { type PicturePlace, picturePlace } from "../server/store/picture-place.ts";
 import { type Cli, write } from "./cli.ts";
-import { findConfig } from "./config.ts";
 import { remark, UsageError } from "./errors.ts";
-import { convolutionsOf, machineOf } from "./machine.ts";
-import { LOG_LEVELS, type ServingOptions } from "./serving-options.ts";
+import { servingOf, untilStopped } from "./serving.ts";
+import type { ServingOptions } from "./serving-options.ts";
 
 /** The page as it was built, beside this file's folder in dist/. */
 const STUDIO = fileURLToPath(new URL("../studio/", import.meta.url));
@@ -21,31 +20,21 @@ const STUDIO = fileURLToPath(new URL("../studio/", import.meta.url));
  * @throws UsageError for options that make no sense; InputError where the port, the folder, a model or the keys cannot be had
  */
 export async function serve(options: ServingOptions, cli: Cli, { open = false } = {}): Promise<void> {
-  const { host = "127.0.0.1", logLevel = "info", newKey } = options;
-  if (!(LOG_LEVELS as readonly string[]).includes(logLevel)) {
-    throw new UsageError(`there is no log level "${logLevel}": ${LOG_LEVELS.join(", ")}`);
-  }
+  const { host = "127.0.0.1", newKey } = options;
   const data = options.data ?? dataFolder(cli.env);
   const usualKeys = join(data, "keys.txt");
   if (newKey !== undefined) return makeKey(newKey, options.apiKeyFile ?? usualKeys, data, cli);
   const pictures = placeOf(options, cli.env);
-  const { config } = await findConfig(options, cli);
-  const { defaults = {} } = config;
+  const serving = await servingOf(options, cli);
   const { startServer } = await import("../server/index.ts");
-  const { pino } = await import("pino");
-  const models = options.model ?? (defaults.model === undefined ? [] : [defaults.model]);
   const keyFile = options.apiKeyFile ?? (!isLoopback(host) && existsSync(usualKeys) ? usualKeys : undefined);
   cli.signal.throwIfAborted();
   const server = await startServer({
+    ...serving,
     host,
     port: options.port,
     data,
     pictures,
-    models,
-    keepModels: options.keepModels,
-    adapterFolder: options.loraFolder,
-    embeddings: Object.entries(defaults.embeddings ?? {}).map(([name, file]) => ({ name, file })),
-    config,
     keyFile,
     withoutKeys: options.withoutKeys,
     allowHosts: options.allowHost,
@@ -53,25 +42,11 @@ export async function serve(options: ServingOptions, cli: Cli, { open = false } 
     requestsPerSecond: options.rateLimit,
     keepJobs: options.keepJobs,
     queue: { jobs: options.queueLimit, perClient: options.queueLimitPerClient },
-    grace: options.grace,
     logPrompts: options.logPrompts,
     studio: STUDIO,
-    log: pino({ level: logLevel, base: undefined }, cli.stderr),
-    load: {
-      ...(await machineOf(options, defaults)),
-      convolutions: convolutionsOf(options, defaults),
-      precision: options.precision ?? defaults.precision,
-      weights: options.weights ?? defaults.weights,
-      env: cli.env,
-    },
   });
-  try {
-    await write(cli.stdout, `${server.url}\n`);
-    if (open) openBrowser(server.url, cli);
-    await aborted(cli.signal);
-  } finally {
-    await server.close();
-  }
+  if (open) openBrowser(server.url, cli);
+  await untilStopped(server, server.url, cli);
 }
 
 /** @throws UsageError for an address of nothing; InputError for no place */
@@ -106,11 +81,4 @@ function openBrowser(url: string, cli: Cli): void {
   const browser = spawn(command!, [...args, url], { stdio: "ignore", detached: true });
   browser.once("error", () => remark(cli, `no browser could be opened; the page is at ${url}`));
   browser.unref();
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -9,19 +9,19 @@ import { version } from "../pipelines/version.ts";
 import type { Keys } from "./access/keys.ts";
 import { createRate } from "./access/rate.ts";
 import { createExplainer } from "./explain/explainer.ts";
-import { createDecoder } from "./jobs/decoder.ts";
-import { drawJob } from "./jobs/draw-job.ts";
+import { createDecoder, UPLOADS } from "./jobs/decoder.ts";
+import { drawWith } from "./jobs/draw-with.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
-import { createLocalQueue, type DrawJob, type LocalQueueOptions } from "./jobs/local-queue.ts";
+import { createLocalQueue, type QueueOptions } from "./jobs/local-queue.ts";
 import type { JobQueue } from "./jobs/queue.ts";
-import { type RequestTools, settingsOf } from "./jobs/request.ts";
+import type { RequestTools } from "./jobs/request.ts";
 import { createKept } from "./kept.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Models } from "./models.ts";
 import { MAX_PICTURES, MAX_PROMPT } from "./schema/draw.ts";
 import type { ServerLimits } from "./schema/options.ts";
 import type { Services } from "./services.ts";
-import { closeDatabase, openDatabase } from "./store/database.ts";
+import { closeDatabase, openDatabase, serverId } from "./store/database.ts";
 import { createFileStore, type FileStore } from "./store/files.ts";
 import { createGalleryStore } from "./store/gallery.ts";
 import { createJobStore } from "./store/jobs.ts";
@@ -54,7 +54,7 @@ export interface ServiceOptions {
   readonly studio?: string;
   readonly log: Logger;
   /** Where jobs wait. Default: in this process. */
-  readonly createQueue?: (options: LocalQueueOptions) => JobQueue;
+  readonly createQueue?: (options: QueueOptions) => JobQueue;
   /** What prompt writer and CLIP are opened with. */
   readonly machine?: MachineOptions & OpeningOptions;
 }
@@ -72,8 +72,6 @@ export interface Opened {
 const BURST_SECONDS = 6;
 /** How often a job is begun before it counts as one that cannot be drawn. */
 const ATTEMPTS = 10;
-/** A picture that comes from outside has the pixels of a camera's at most, and so many may wait to be decoded. */
-const UPLOADS = { pixels: 50_000_000, waiting: 16 };
 /** Prompt writer and CLIP: who may wait for them, and for how long they stay in memory. */
 const KEPT = { waiting: 8, idleSeconds: 300 };
 
@@ -100,6 +98,7 @@ export async function openServices(models: Models, keys: Keys | undefined, optio
   const metrics = createMetrics(() => jobs);
   const createQueue = options.createQueue ?? createLocalQueue;
   const queue = createQueue({
+    server: serverId(db),
     draw: drawWith(models, requests),
     onError: (err, job) => log.error({ err, job }, "a job failed"),
   });
@@ -173,16 +172,6 @@ function createPruning(work: () => Promise<void>, log: Logger) {
       clearInterval(timer);
       return last;
     },
-  };
-}
-
-/** Draws with a model of this machine. */
-function drawWith(models: Models, requests: RequestTools): DrawJob {
-  return async function* draw(order, signal) {
-    const settings = await settingsOf(order.request, order, requests);
-    const drawer = await models.open(order.request.model);
-    signal.throwIfAborted();
-    yield* drawJob(order, { drawer, settings, signal });
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { Logger } from "pino";
 import type { LoadOptions } from "../pipelines/index.ts";
 import { InputError } from "../tensor/index.ts";
 import { isLoopback } from "./access/host.ts";
@@ -10,9 +11,11 @@ import type { PicturePlace } from "./store/picture-place.ts";
 import { openPictures } from "./store/pictures.ts";
 
 /** What a server is started with. */
-export interface ServeOptions extends Omit<ServiceOptions, "machine" | "pictures">, Patience {
+export interface ServeOptions extends Omit<ServiceOptions, "machine" | "pictures" | "createQueue">, Patience {
   /** Where the gallery's pictures lie. Default: in a folder of `data`. */
   readonly pictures?: PicturePlace;
+  /** Workers draw, which take jobs from Redis there: "redis://host:6379", or rediss:// with TLS. Default: this process draws. */
+  readonly redis?: string;
   /** Default 127.0.0.1: this machine alone. */
   readonly host?: string;
   /** 0 takes any that is free. Default 7860. */
@@ -57,7 +60,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const requestsPerSecond = options.requestsPerSecond ?? (isLoopback(host) ? 0 : 50);
   const models = createModels({ served, load, keep: options.keepModels ?? 1 });
   const pictures = options.pictures && (await openPictures(options.pictures, log));
-  const opened = await openServices(models, keys, { ...options, pictures, machine, requestsPerSecond });
+  const createQueue = options.redis === undefined ? undefined : await queueAt(options.redis, log);
+  const opened = await openServices(models, keys, { ...options, pictures, machine, requestsPerSecond, createQueue });
   const { services } = opened;
   const server = createHttpServer(services, options);
   try {
@@ -86,6 +90,16 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       log.info("stopped");
     },
   };
+}
+
+/** A queue for workers; says in the log what could be lost there. */
+async function queueAt(address: string, log: Logger): Promise<ServiceOptions["createQueue"]> {
+  const { connectRedis, lossesOf } = await import("./redis/connect.ts");
+  const { createRedisQueue } = await import("./redis/redis-queue.ts");
+  const redis = await connectRedis(address, log);
+  const losses = await lossesOf(redis.client);
+  if (losses !== undefined) log.warn({ redis: redis.shown }, losses);
+  return (options) => createRedisQueue(redis, options);
 }
 
 /** @throws InputError where a network could ask and nobody would be asked for a key */

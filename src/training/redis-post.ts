@@ -1,5 +1,6 @@
 import { InputError, untilAborted } from "../tensor/index.ts";
 import type { Post } from "./collectives.ts";
+import { shownAddress } from "./redis-address.ts";
 
 export interface RedisPostOptions {
   /** "redis://host:6379" (rediss:// with TLS), or the path of a server's socket. */
@@ -30,7 +31,7 @@ const FORGOTTEN = 86_400;
  */
 export async function openRedisPost({ address, name, rank, size, signal }: RedisPostOptions): Promise<RedisPost> {
   const { Redis } = await import("ioredis");
-  const shown = address.replace(/^(\w+:\/\/).*@/, "$1");
+  const shown = shownAddress(address);
   let trouble: Error | undefined;
   const connect = async () => {
     const redis = new Redis(address, { lazyConnect: true, retryStrategy: () => null });

@@ -82,7 +82,9 @@ export function createChannels(past: (job: string) => readonly JobEvent[]): Chan
 
   return {
     tell(job, event, makePreview) {
-      const channel = channels.get(job) ?? (event.type === "start" ? open(job) : undefined);
+      // A step comes first where a job is drawn elsewhere on, and this process is new.
+      const opens = event.type === "start" || event.type === "step";
+      const channel = channels.get(job) ?? (opens ? open(job) : undefined);
       // Who asks later finds it in the books.
       if (!channel) return;
       const frame = frameOf(channel, event, makePreview);

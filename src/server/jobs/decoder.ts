@@ -1,6 +1,9 @@
 import { decodePicture, type Picture } from "../../image/index.ts";
 import { ApiError } from "../error.ts";
 
+/** A picture that comes from outside has the pixels of a camera's at most, and so many may wait to be decoded. */
+export const UPLOADS = { pixels: 50_000_000, waiting: 16 };
+
 /** The pixels of a picture that comes from outside; `name` is what it is called in errors. */
 export type Decode = (bytes: Uint8Array, name: string, background: "black" | "white") => Promise<Picture>;
 

@@ -97,19 +97,29 @@ export function createJobs(options: JobsOptions): Jobs {
   }
 
   const clerk: Clerk = {
-    async begin(id) {
-      const job = store.begin(id, now());
-      if (!job) return undefined;
-      const { client, request, settings, drawn, attempts } = job;
-      channels.tell(id, { type: "start", settings, pictures: picturesOf(settings), attempt: attempts });
+    async order(id) {
+      const job = store.get(id);
+      if (!job || !isOpen(job)) return undefined;
+      const { client, settings, drawn } = job;
+      // The first of the models, which is taken where none is named, may be another one elsewhere.
+      const request = { ...job.request, model: settings.model };
+      const goals = request.goal === undefined ? {} : { goals: options.config?.goals };
       try {
-        return { id, client, request, settings, drawn, ...(await filesOf(request, options)) };
+        return { id, client, request, settings, drawn, ...goals, ...(await filesOf(request, options)) };
       } catch (error) {
         // A picture of the gallery that it starts from was deleted meanwhile.
         if (!(error instanceof ApiError)) throw error;
-        await clerk.end(id, { type: "failed", message: error.message });
+        clerk.end(id, { type: "failed", message: error.message });
         return undefined;
       }
+    },
+    begin(id) {
+      if (store.get(id)?.state === "running") requeueCutOff(id);
+      const job = store.begin(id, now());
+      if (!job) return false;
+      const { settings, attempts } = job;
+      channels.tell(id, { type: "start", settings, pictures: picturesOf(settings), attempt: attempts });
+      return true;
     },
     async told(id, event) {
       if (event.type === "step") {
@@ -117,6 +127,9 @@ export function createJobs(options: JobsOptions): Jobs {
         return channels.tell(id, step, makePreview);
       }
       if (event.type !== "picture") return channels.tell(id, event);
+      const job = store.get(id);
+      // Drawn twice, by one who was taken to be gone, or when nobody wanted it any more.
+      if (!job || !isOpen(job) || event.index < job.drawn) return;
       const { type: _, png, seconds, ...picture } = event;
       const name = pictureId(id, picture.index);
       // The file first: a row says that there is one.
@@ -126,7 +139,7 @@ export function createJobs(options: JobsOptions): Jobs {
       onPicture?.(picture.settings, seconds);
       channels.tell(id, { type: "image", picture: gallery.get(name)! });
     },
-    async end(id, outcome) {
+    end(id, outcome) {
       if (outcome.type === "stopped") return store.requeue(id);
       const message = outcome.type === "failed" ? outcome.message : undefined;
       if (!store.end(id, outcome.type, now(), message)) return;
@@ -135,7 +148,15 @@ export function createJobs(options: JobsOptions): Jobs {
       onEnd?.(job, secondsOf(job));
     },
     moved: tellPlaces,
+    watched: (id) => channels.watched().includes(id),
   };
+
+  /** A job whose drawer is gone waits again, unless that came too often. */
+  function requeueCutOff(id: string): void {
+    const message = cutOff(limits.attempts);
+    if (stored(id).attempts < limits.attempts) store.requeue(id);
+    else clerk.end(id, { type: "failed", message });
+  }
 
   function checkRoom(client: string): void {
     if (stopping) throw new ApiError("stopping", "The server is stopping; ask again in a moment.", { retryAfter: 10 });
@@ -187,24 +208,24 @@ export function createJobs(options: JobsOptions): Jobs {
       return { jobs: page, next: found.length > limit ? page.at(-1)!.id : null };
     },
     async cancel(id) {
-      const { state } = stored(id);
-      if (state !== "queued" && state !== "running") {
-        throw new ApiError("conflict", `The job has ended already: it is ${state}.`);
+      const job = stored(id);
+      if (!isOpen(job)) {
+        throw new ApiError("conflict", `The job has ended already: it is ${job.state}.`);
       }
       const drawn = queue.running().includes(id);
       await queue.cancel(id);
       // Of one that is drawn the queue says when it has stopped; it may also be done before that.
       if (drawn) await ended(id);
-      else await clerk.end(id, { type: "cancelled" });
+      else clerk.end(id, { type: "cancelled" });
       tellPlaces();
       return jobs.get(id);
     },
     async retry(id, asker) {
-      const { request, state } = stored(id);
-      if (state === "queued" || state === "running") {
-        throw new ApiError("conflict", `The job is ${state}: there is nothing to repeat yet.`);
+      const job = stored(id);
+      if (isOpen(job)) {
+        throw new ApiError("conflict", `The job is ${job.state}: there is nothing to repeat yet.`);
       }
-      return (await jobs.accept(request, { ...asker, retryOf: id })).job;
+      return (await jobs.accept(job.request, { ...asker, retryOf: id })).job;
     },
     watch(id, after) {
       stored(id);
@@ -221,8 +242,8 @@ export function createJobs(options: JobsOptions): Jobs {
       return queue.running().length;
     },
     async start() {
-      store.recover(limits.attempts, now());
-      for (const job of store.waiting()) await queue.add(job);
+      if (!queue.outlives) store.recover(limits.attempts, cutOff(limits.attempts), now());
+      for (const job of store.open()) await queue.add(job);
       queue.start(clerk);
     },
     async close(graceSeconds) {
@@ -240,3 +261,9 @@ export function createJobs(options: JobsOptions): Jobs {
   }
   return jobs;
 }
+
+function isOpen({ state }: Pick<StoredJob, "state">): boolean {
+  return state === "queued" || state === "running";
+}
+
+const cutOff = (times: number): string => `It was cut off ${times} times, whenever it was drawn.`;

@@ -1,3 +1,4 @@
+import type { Config } from "../../pipelines/config.ts";
 import type { DrawnSettings, DrawRequest } from "../schema/draw.ts";
 import type { JobEvent } from "../schema/events.ts";
 
@@ -10,6 +11,8 @@ export interface JobOrder {
   readonly settings: DrawnSettings;
   /** Its first pictures, so many, are kept already: the next are drawn. */
   readonly drawn: number;
+  /** What the names of goals mean beside the package's own. */
+  readonly goals?: Config["goals"];
   /** The bytes of the files that it starts from. */
   readonly image?: Uint8Array;
   readonly mask?: Uint8Array;
@@ -40,18 +43,24 @@ export type Outcome =
   | { readonly type: "done" | "cancelled" | "stopped" }
   | { readonly type: "failed"; readonly message: string };
 
-/** Keeps the books for a queue: what it calls is on the disk when the promise resolves. */
+/** Keeps the books for a queue: what it is told is on the disk when it returns, or its promise resolves. */
 export interface Clerk {
-  /** Its turn has come. Undefined where it is not to be drawn (any more). */
-  begin(id: string): Promise<JobOrder | undefined>;
+  /** What has to be known to draw it. Undefined where it is not to be drawn (any more). */
+  order(id: string): Promise<JobOrder | undefined>;
+  /** Its turn has come, once more where whoever drew it is gone. False where it is not to be drawn (any more). */
+  begin(id: string): boolean;
   told(id: string, event: WorkEvent): Promise<void>;
-  end(id: string, outcome: Outcome): Promise<void>;
+  end(id: string, outcome: Outcome): void;
   /** Others have moved up. */
   moved(): void;
+  /** Whether somebody looks at it just now. */
+  watched(id: string): boolean;
 }
 
 /** Where accepted jobs wait for their turn. They are stored elsewhere: a queue may forget them, and is told them anew at a start. */
 export interface JobQueue {
+  /** Whether jobs are drawn on while this process is stopped, or killed. */
+  readonly outlives: boolean;
   /** Jobs are drawn from now on. */
   start(clerk: Clerk): void;
   /** Puts a stored job in line; one that is there already stays where it is. */
@@ -62,6 +71,6 @@ export interface JobQueue {
   waiting(): readonly string[];
   /** Those that are drawn now. */
   running(): readonly string[];
-  /** Takes no more; what runs may go on for so many seconds, and is then told to the clerk as `stopped`. */
+  /** Takes no more; what this process draws may go on for so many seconds, and is then told to the clerk as `stopped`. */
   close(graceSeconds: number): Promise<void>;
 }

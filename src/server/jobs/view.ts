@@ -29,18 +29,24 @@ export interface ViewTools {
 export function createViews({ store, gallery, queue, pace, stepOf }: ViewTools) {
   function lineUp(): LineUp {
     const line = queue.waiting();
-    const sums: number[] = [];
+    const running = queue.running();
+    /** Seconds of work before each place, and of its own job. */
+    const sums: { before: number; own: number }[] = [];
     let sum = 0;
     return {
       placeOf: (id) => Math.max(0, line.indexOf(id)),
       secondsUntil(place) {
-        if (sums.length === 0) for (const id of queue.running()) sum += stepOf(id)?.secondsLeft ?? Number.NaN;
+        if (sums.length === 0) for (const id of running) sum += stepOf(id)?.secondsLeft ?? Number.NaN;
         while (sums.length <= place && sums.length < line.length) {
           const job = store.get(line[sums.length]!);
-          sum += (job && pace.secondsOf(job.settings, job.drawn)) ?? Number.NaN;
-          sums.push(sum);
+          const own = (job && pace.secondsOf(job.settings, job.drawn)) ?? Number.NaN;
+          sums.push({ before: sum, own });
+          sum += own;
         }
-        return Number.isNaN(sums[place] ?? Number.NaN) ? null : sums[place]!;
+        const { before, own } = sums[place] ?? { before: Number.NaN, own: Number.NaN };
+        // As many as draw now will go on to share the work.
+        const seconds = before / Math.max(1, running.length) + own;
+        return Number.isNaN(seconds) ? null : seconds;
       },
     };
   }

@@ -57,6 +57,10 @@ const MIGRATIONS = [
   `,
   // Deleted for good, and its file may still be there.
   "ALTER TABLE pictures ADD COLUMN doomed INTEGER NOT NULL DEFAULT 0",
+  `
+  CREATE TABLE server (id TEXT NOT NULL);
+  INSERT INTO server VALUES (lower(hex(randomblob(8))));
+  `,
 ];
 
 /**
@@ -81,6 +85,11 @@ export function openDatabase(folder: string): Db {
     db?.close();
     throw databaseError(error, path, folder);
   }
+}
+
+/** What the folder is called by wherever others know of it, for ever. */
+export function serverId(db: Db): string {
+  return (db.prepare("SELECT id FROM server").get() as { id: string }).id;
 }
 
 /** Closes it and lets go of the folder, which now holds jobs and gallery in one file. */

@@ -46,15 +46,15 @@ export interface JobStore {
   byKey(client: string, key: string): { readonly job: StoredJob; readonly fingerprint: string } | undefined;
   /** The newest first. */
   list(query: { state?: JobState; before?: string; limit: number }): StoredJob[];
-  /** Those that wait, the oldest first. */
-  waiting(): StoredJob[];
+  /** Those that have not ended: what runs before what waits, the oldest first. */
+  open(): StoredJob[];
   countWaiting(client?: string): number;
   /** queued → running; undefined where it is not queued any more. */
   begin(id: string, now: string): StoredJob | undefined;
   /** running → queued, to be begun again. */
   requeue(id: string): void;
-  /** What ran when the last process ended is queued again; where it was begun `attempts` times already it failed. */
-  recover(attempts: number, now: string): { readonly requeued: number; readonly failed: number };
+  /** What ran when the last process ended is queued again; where it was begun `attempts` times already it failed, and `why`. */
+  recover(attempts: number, why: string, now: string): { readonly requeued: number; readonly failed: number };
   /** Forgets keys, and then jobs without one, at most `batch`; says how many jobs those were. */
   prune(query: PruneQuery): number;
   /** The uploads that jobs start from. */
@@ -81,7 +81,7 @@ export function createJobStore(db: Db): JobStore {
     SELECT * FROM jobs
     WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR seq < (SELECT seq FROM jobs WHERE id = ?2))
     ORDER BY seq DESC LIMIT ?3`);
-  const waiting = db.prepare("SELECT * FROM jobs WHERE state = 'queued' ORDER BY seq");
+  const open = db.prepare("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY state = 'queued', seq");
   const count = db.prepare("SELECT count(*) AS n FROM jobs WHERE state = 'queued'");
   const countOf = db.prepare("SELECT count(*) AS n FROM jobs WHERE state = 'queued' AND client = ?");
   const begin = db.prepare(`
@@ -118,17 +118,15 @@ export function createJobStore(db: Db): JobStore {
       return row && { job: jobOf(row), fingerprint: row.fingerprint };
     },
     list: ({ state = null, before = null, limit }) => all(list.all(state, before, limit)),
-    waiting: () => all(waiting.all()),
+    open: () => all(open.all()),
     countWaiting: (client) => ((client === undefined ? count.get() : countOf.get(client)) as { n: number }).n,
     begin: (id, now) => (begin.run(now, id).changes > 0 ? one(get.get(id)) : undefined),
     requeue: (id) => void requeue.run(id),
-    recover: (attempts, now) => {
-      const why = `It was cut off ${attempts} times, whenever it was drawn.`;
-      return db.transaction(() => ({
+    recover: (attempts, why, now) =>
+      db.transaction(() => ({
         failed: giveUp.run(now, why, attempts).changes,
         requeued: requeueAll.run().changes,
-      }))();
-    },
+      }))(),
     prune: db.transaction(({ endedBefore, keysBefore, most, batch }: PruneQuery) => {
       forgetKeys.run(keysBefore);
       return forget.run(endedBefore, most, batch).changes;
