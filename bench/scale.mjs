@@ -60,7 +60,10 @@ const inkling = (...args) =>
 const redisPort = await freePort();
 const redisUrl = `redis://127.0.0.1:${redisPort}`;
 const startRedis = () =>
-  start("redis-server", `--port ${redisPort} --bind 127.0.0.1 --dir ${folder} --save  --appendonly yes --appendfsync always`.split(" "));
+  start(
+    "redis-server",
+    `--port ${redisPort} --bind 127.0.0.1 --dir ${folder} --save  --appendonly yes --appendfsync always`.split(" "),
+  );
 const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
 const data = join(folder, "data");
@@ -111,7 +114,14 @@ try {
   const accepted = new Map();
   const posting = (async () => {
     for (let i = 0; i < JOBS; i++) {
-      const request = { prompt: `picture ${i}`, width: 64, height: 64, steps: 8, sampler: "Euler a", count: 1 + (i % 3) };
+      const request = {
+        prompt: `picture ${i}`,
+        width: 64,
+        height: 64,
+        steps: 8,
+        sampler: "Euler a",
+        count: 1 + (i % 3),
+      };
       const key = `request ${i}`;
       asked.set(key, request);
       const job = await insist("/api/jobs", "POST", request, { "idempotency-key": key, "x-client": `client ${i % 5}` });
@@ -121,7 +131,8 @@ try {
 
   /** The hashes of pictures that were once seen. */
   const seen = new Map();
-  const ended = async () => (await all("/api/jobs", "jobs")).filter(({ state }) => !["queued", "running"].includes(state)).length;
+  const ended = async () =>
+    (await all("/api/jobs", "jobs")).filter(({ state }) => !["queued", "running"].includes(state)).length;
   let count = 0;
   // Redis after a quarter and three quarters of the jobs, the server after a half, a worker in between all the time.
   const plan = [
