@@ -70,7 +70,7 @@ describe("inkling worker", () => {
 
     // From its bytes, which lie in the server's data folder alone.
     const image = { base64: readFileSync(folder.path("one.png")).toString("base64") };
-    const again = await post(url, { ...request, steps: 400, image, strength: 1 });
+    const again = await post(url, { ...request, steps: 150, image, strength: 1 });
     const watched = await (await fetch(`${url}/api/jobs/${again.id}/events`)).text();
     expect(watched).toMatch(/event: step\n.*"preview":"data:image\/png;base64,.*event: done\n/s);
     worker.child.kill("SIGTERM");
