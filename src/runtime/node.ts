@@ -5,6 +5,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import type { OnnxModel } from "../graph/index.ts";
 import { abilitiesOf } from "./abilities.ts";
 import { openModel } from "./ahead.ts";
+import { copyless, endsLast, withEnd } from "./in-place.ts";
 import { keepingOn, type Opened, toSession } from "./ort.ts";
 import { preparedSessions } from "./prepared.ts";
 import type { Runtime, RuntimeOptions, Session, SessionOptions } from "./runtime.ts";
@@ -29,6 +30,19 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
   const ort: Ort = createRequire(import.meta.url)("onnxruntime-node");
   const open = new Set<Opened>();
   const keeper = prepared && device === "cpu" ? preparedSessions(ort, prepared) : undefined;
+  let ends: Promise<boolean> | undefined;
+  /** What keeps its outputs may write them where they lie, without a copy. */
+  const openAsIs = async (
+    model: OnnxModel,
+    options: InferenceSession.SessionOptions,
+    keep: readonly string[] = [],
+  ): Promise<InferenceSession> => {
+    if (device === "cpu" && keep.length > 0) {
+      ends ??= endsLast(ort);
+      if (await ends) return copyless(ort, await openModel(ort, withEnd(model), options));
+    }
+    return openModel(ort, model, options);
+  };
   const runtime: Runtime = {
     device,
     signedBytes: addsSignedBytes(),
@@ -53,7 +67,7 @@ export function createNodeRuntime({ device, threads, strict = false, profile, pr
           },
         },
       };
-      const inner = await (keeper && prepare ? keeper.create(model, options, onNote) : openModel(ort, model, options));
+      const inner = await (keeper && prepare ? keeper.create(model, options, onNote) : openAsIs(model, options, keep));
       return toSession(ort, inner, open, { keep });
     },
     async close() {

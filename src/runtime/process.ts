@@ -56,7 +56,7 @@ export function createProcessRuntime(options: RuntimeOptions): Runtime {
 const MEMORY_BACK_AT_ONCE = { MALLOC_MMAP_THRESHOLD_: "1048576" };
 
 /**
- * What a session gives is copied into a buffer of JavaScript's, also where it was written in its place. Buffers of up to
+ * What a session gives is copied into a buffer of JavaScript's where it has no place to be written to. Buffers of up to
  * 8 MiB come out of memory that was freed: pages that are given back and asked for anew take four times as long to copy to.
  */
 const MEMORY_KEPT = { MALLOC_MMAP_THRESHOLD_: `${2 ** 23}`, MALLOC_TRIM_THRESHOLD_: `${2 ** 26}` };

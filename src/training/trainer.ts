@@ -103,10 +103,15 @@ export async function createTrainer(
   const chunks = await beginning(packing, initial, start, await open(identity(), ["y"]));
   let steps = start?.steps ?? 0;
 
+  /** Gradients that were used: the next ones are written in their place. */
+  const spare: (readonly KeptTensor[])[] = [];
+
   /** The gradients of a batch, chunk by chunk, and the sum of their squares. */
-  async function differentiate(batch: Batch): Promise<Gradients> {
+  async function differentiate(batch: Batch): Promise<Gradients<KeptTensor>> {
     const fed = Object.fromEntries(chunks.map((chunk, k) => [`weights.${k}`, chunk.weights]));
-    const { outputs, kept } = await gradients.runKeeping({ ...batch, ...fed });
+    const places = spare.pop() ?? [];
+    const into = Object.fromEntries(places.map((place, k) => [names[k]!, place]));
+    const { outputs, kept } = await gradients.runKeeping({ ...batch, ...fed }, { into });
     return {
       loss: numberOf(outputs, "loss"),
       square: numberOf(outputs, "square_norm"),
@@ -114,27 +119,32 @@ export async function createTrainer(
     };
   }
 
-  /** The sum of both, in the place of the two. */
-  async function addUp(a: Gradients, b: Gradients): Promise<Gradients> {
+  /** Graphics devices write elsewhere: there they would only take memory. */
+  function reuse(parts: readonly KeptTensor[]): void {
+    if (parts.every(({ location }) => location === "cpu")) spare.push(parts);
+    else for (const part of parts) part.dispose();
+  }
+
+  /** The sum of both, in the place of the first where the runtime can. */
+  async function addUp(a: Gradients<KeptTensor>, b: Gradients<KeptTensor>): Promise<Gradients<KeptTensor>> {
     adder ??= await open(sum(), ["sum"]);
     const parts: KeptTensor[] = [];
     let square = 0;
     for (const [k, part] of a.parts.entries()) {
-      const { outputs, kept } = await adder.runKeeping({ a: part, b: b.parts[k]! });
+      const { outputs, kept } = await adder.runKeeping({ a: part, b: b.parts[k]! }, { into: { sum: part } });
       parts.push(kept["sum"]!);
       square += numberOf(outputs, "square_norm");
-      release(part);
-      release(b.parts[k]!);
+      if (kept["sum"] !== part) part.dispose();
     }
+    reuse(b.parts);
     return { loss: a.loss + b.loss, square, parts };
   }
 
   /** The sum over all processes. */
-  async function addUpAll({ loss, parts }: Gradients): Promise<Gradients> {
+  async function addUpAll({ loss, parts }: Gradients<KeptTensor>): Promise<Gradients<Tensor>> {
     const sums: Tensor[] = [];
     for (const part of parts) {
       const { y } = await reader.run({ x: part });
-      release(part);
       await group.sum(y!.data as Float32Array);
       sums.push(y!);
     }
@@ -144,7 +154,7 @@ export async function createTrainer(
   }
 
   /** The states of a chunk after a step, in the place of those before it where the runtime can. */
-  async function renew(states: Record<TrainerState, KeptTensor>, about: Feeds & { readonly gradient: Held }) {
+  async function renew(states: Record<TrainerState, KeptTensor>, about: Feeds) {
     const into = STATES.map((state) => [`next.${state}`, states[state]] as const);
     const { kept } = await update.runKeeping({ ...states, ...about }, { into: Object.fromEntries(into) });
     for (const state of STATES) {
@@ -152,7 +162,6 @@ export async function createTrainer(
       if (next !== states[state]) states[state].dispose();
       states[state] = next;
     }
-    release(about.gradient);
   }
 
   return {
@@ -161,9 +170,9 @@ export async function createTrainer(
     },
     async step(batch, learningRate) {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch];
-      let total = await differentiate(batches[0]!);
-      for (const next of batches.slice(1)) total = await addUp(total, await differentiate(next));
-      if (group.size > 1) total = await addUpAll(total);
+      let own = await differentiate(batches[0]!);
+      for (const next of batches.slice(1)) own = await addUp(own, await differentiate(next));
+      const total = group.size > 1 ? await addUpAll(own) : own;
       // The loss is a mean over a batch: that over all of them is the mean of theirs.
       const share = 1 / (batches.length * group.size);
       const [lost, norm] = [total.loss * share, Math.sqrt(total.square) * share];
@@ -181,7 +190,8 @@ export async function createTrainer(
         }
         await before;
         steps++;
-      } else for (const part of total.parts) release(part);
+      }
+      reuse(own.parts);
       return { loss: lost, norm, taken };
     },
     async read(state) {
@@ -194,6 +204,7 @@ export async function createTrainer(
     },
     async close() {
       for (const chunk of chunks) for (const state of STATES) chunk[state].dispose();
+      for (const part of spare.flat()) part.dispose();
       for (const session of opened) await session.release();
     },
   };
@@ -218,8 +229,6 @@ const storedAs =
     return "dtype" in weight ? weight.dtype : undefined;
   };
 
-type Held = Tensor | KeptTensor;
-
 /** The states of each chunk, with the runtime: chunk by chunk, so that all of them never lie in this process at once. */
 async function beginning(
   packing: Packing,
@@ -242,10 +251,10 @@ async function beginning(
   return chunks;
 }
 
-interface Gradients {
+interface Gradients<Part extends Tensor | KeptTensor> {
   readonly loss: number;
   readonly square: number;
-  readonly parts: readonly Held[];
+  readonly parts: readonly Part[];
 }
 
 function squareOf(parts: readonly Tensor[]): number {
@@ -256,14 +265,6 @@ function squareOf(parts: readonly Tensor[]): number {
 
 function numberOf(outputs: Readonly<Record<string, Tensor>>, name: string): number {
   return (outputs[name]!.data as Float32Array)[0]!;
-}
-
-function isKept(tensor: Held): tensor is KeptTensor {
-  return "dispose" in tensor;
-}
-
-function release(tensor: Held): void {
-  if (isKept(tensor)) tensor.dispose();
 }
 
 /** y = x: how what a runtime keeps is read. */
