@@ -36,7 +36,10 @@ export function goalLine(goal: Goal, settings: ResolvedSettings): string {
   const own = (key: keyof Goal["settings"]): boolean => goal.settings[key] !== undefined;
   if (own("guidanceRescale")) parts.push(`guidance rescale ${settings.guidanceRescale}`);
   if (own("guidanceInterval")) parts.push(`guided from ${settings.guidanceInterval.join(" to ")}`);
-  if (own("deepCache")) parts.push(`DeepCache ${settings.deepCache ?? 1}`);
+  if (own("deepCache")) {
+    const { deepCache = 1, deepCacheFrom } = settings;
+    parts.push(`DeepCache ${deepCache}${deepCacheFrom ? ` from ${deepCacheFrom}` : ""}`);
+  }
   if (own("ngms")) parts.push(`NGMS ${settings.ngms}`);
   if (own("tokenMerging")) parts.push(`token merging ${settings.tokenMerging ?? 0}`);
   if (own("sampler") || own("schedule")) parts.push([sampler, schedule].filter(Boolean).join(" "));

@@ -109,6 +109,11 @@ export function addShortcutOptions(command: Command): Command {
       integer("It is", ...limits.deepCacheBranch),
     )
     .option(
+      "--deep-cache-from <share>",
+      "run all of it in every call before this share of the steps, such as 0.4",
+      number(...limits.deepCacheFrom),
+    )
+    .option(
       "--token-merging <share>",
       "merge this share of the places before self-attention, 0 to 0.75: faster, and not the same picture",
       number(...limits.tokenMerging),

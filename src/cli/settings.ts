@@ -63,6 +63,7 @@ export async function wishOf(
     ngms: options.ngms,
     deepCache: options.deepCache,
     deepCacheBranch: options.deepCacheBranch,
+    deepCacheFrom: options.deepCacheFrom,
     tokenMerging: options.tokenMerging,
     sampler: options.sampler,
     schedule: options.schedule,
@@ -75,8 +76,9 @@ export async function wishOf(
     embeddings: embeddingsOf(options, taken, defaults),
     ...(await startOf(options, taken)),
   };
-  const { schedulerConfig, tiling, promptSyntax, emphasis, deepCache, deepCacheBranch, tokenMerging } = taken ?? {};
-  const reused = { deepCache, deepCacheBranch, tokenMerging };
+  const { schedulerConfig, tiling, promptSyntax, emphasis } = taken ?? {};
+  const { deepCache, deepCacheBranch, deepCacheFrom, tokenMerging } = taken ?? {};
+  const reused = { deepCache, deepCacheBranch, deepCacheFrom, tokenMerging };
   const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis, ...reused };
   const suiting = await whatSuits(said, options.sampler ?? goal?.settings.sampler);
   for (const key of Object.keys(goal?.settings ?? {})) delete suiting[key as keyof GoalSettings];

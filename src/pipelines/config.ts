@@ -25,6 +25,7 @@ export const goalSettings = z.strictObject({
   ngms: real(limits.ngms).optional().describe("Below this noise level guide only in every second call"),
   deepCache: whole(limits.deepCache).optional().describe("Run the whole U-Net in every n-th call only"),
   deepCacheBranch: whole(limits.deepCacheBranch).optional().describe("The skip at which its shallow part ends"),
+  deepCacheFrom: real(limits.deepCacheFrom).optional().describe("Before this share of the steps every call is whole"),
   tokenMerging: real(limits.tokenMerging).optional().describe("Share of the places merged before self-attention"),
   sampler: text.optional().describe("A name of `inkling samplers`"),
   schedule: text.optional().describe("A noise schedule of `inkling samplers`"),

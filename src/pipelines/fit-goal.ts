@@ -28,6 +28,7 @@ const WALK = [
   "ngms",
   "deepCache",
   "deepCacheBranch",
+  "deepCacheFrom",
   "tokenMerging",
   "sampler",
   "schedule",

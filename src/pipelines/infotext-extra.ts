@@ -36,6 +36,7 @@ export function extraFields(
     "Wildcard negative prompt": settings.wildcardNegativePrompt,
     DeepCache: settings.deepCache,
     "DeepCache branch": settings.deepCacheBranch,
+    "DeepCache from": settings.deepCacheFrom || undefined,
     "Token merging ratio": settings.tokenMerging,
     Adapters: settings.adapters?.map(({ name: adapter, scale }) => `${adapter}:${scale}`).join(", "),
     "TI hashes": tiHashes(settings),
@@ -116,6 +117,7 @@ export interface ReadExtra {
   readonly tiling?: boolean | undefined;
   readonly deepCache?: number | undefined;
   readonly deepCacheBranch?: number | undefined;
+  readonly deepCacheFrom?: number | undefined;
   readonly tokenMerging?: number | undefined;
   /** Of a picture to start from, and of its mask. */
   readonly strength?: number | undefined;
@@ -144,6 +146,7 @@ export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
     tiling: { on: true, off: false }[fields.get("Tiled decoding") ?? ""],
     deepCache: wholeWithin(limits.deepCache, fields.get("DeepCache")),
     deepCacheBranch: wholeWithin(limits.deepCacheBranch, fields.get("DeepCache branch")),
+    deepCacheFrom: within(limits.deepCacheFrom, fields.get("DeepCache from")),
     tokenMerging: within(limits.tokenMerging, fields.get("Token merging ratio")),
     // A1111's second pass has one too, and starts from its own first.
     strength: fields.has("Hires upscale") ? undefined : within(limits.strength, fields.get("Denoising strength")),

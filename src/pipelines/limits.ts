@@ -14,6 +14,7 @@ export const limits = {
   deepCache: [1, 100],
   /** Of the largest U-Net; each model has its own. */
   deepCacheBranch: [0, 100],
+  deepCacheFrom: [0, 1],
   /** One of every four places stays. */
   tokenMerging: [0, 0.75],
   eta: [0, 1],

@@ -110,19 +110,21 @@ export function checkSize(wanted: Size, scale: number): Size {
 
 /** Every n-th call is every call where n is 1. */
 function deepCacheOf(
-  { deepCache, deepCacheBranch }: GenerateSettings,
+  { deepCache, ...others }: GenerateSettings,
   { name, unetBranches }: ModelFacts,
-): Pick<ResolvedSettings, "deepCache" | "deepCacheBranch"> {
+): Pick<ResolvedSettings, "deepCache" | "deepCacheBranch" | "deepCacheFrom"> {
   if (deepCache === undefined) {
-    if (deepCacheBranch === undefined) return {};
-    throw new InputError("deepCacheBranch is given, but no deepCache.");
+    const alone = (["deepCacheBranch", "deepCacheFrom"] as const).find((key) => others[key] !== undefined);
+    if (alone === undefined) return {};
+    throw new InputError(`${alone} is given, but no deepCache.`);
   }
   const interval = whole("deepCache", deepCache, limits.deepCache);
-  const branch = deepCacheBranch ?? 0;
+  const branch = others.deepCacheBranch ?? 0;
   if (!Number.isInteger(branch) || branch < 0 || branch >= unetBranches) {
     throw new InputError(`deepCacheBranch is ${branch}; the U-Net of ${name} has those from 0 to ${unetBranches - 1}.`);
   }
-  return interval === 1 ? {} : { deepCache: interval, deepCacheBranch: branch };
+  const from = real("deepCacheFrom", others.deepCacheFrom ?? 0, limits.deepCacheFrom);
+  return interval === 1 ? {} : { deepCache: interval, deepCacheBranch: branch, deepCacheFrom: from };
 }
 
 /** The settings of a picture to start from, and whether there has to be one. */

@@ -54,6 +54,11 @@ export interface GenerateSettings {
    */
   deepCacheBranch?: number;
   /**
+   * From which share 0–1 of the steps on deep features are reused; before it every call is whole, and so is the first after
+   * it. They change most while a picture is composed. Default 0.
+   */
+  deepCacheFrom?: number;
+  /**
    * Which share of the U-Net's largest level is merged into its likes before self-attention, 0–0.75 (token merging, Bolya &
    * Hoffman 2023). Faster the larger the picture is, and not the same one. Default 0.
    */
@@ -131,7 +136,7 @@ export interface GenerateSettings {
 /** What leaves out work and moves the picture. */
 export type Shortcuts = Pick<
   GenerateSettings,
-  "guidanceInterval" | "ngms" | "deepCache" | "deepCacheBranch" | "tokenMerging"
+  "guidanceInterval" | "ngms" | "deepCache" | "deepCacheBranch" | "deepCacheFrom" | "tokenMerging"
 >;
 
 /** An adapter's .safetensors file, and how strongly it works. */
@@ -175,6 +180,7 @@ export type GoalSettings = Pick<
   | "ngms"
   | "deepCache"
   | "deepCacheBranch"
+  | "deepCacheFrom"
   | "tokenMerging"
   | "sampler"
   | "schedule"
@@ -222,6 +228,7 @@ export interface ResolvedSettings {
   /** Absent where every call runs the whole U-Net. */
   readonly deepCache?: number;
   readonly deepCacheBranch?: number;
+  readonly deepCacheFrom?: number;
   /** Absent where none are merged. */
   readonly tokenMerging?: number;
   readonly sampler: string;

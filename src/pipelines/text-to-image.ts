@@ -71,6 +71,8 @@ async function* drawAll(
   const { timesteps, sigmas, calls, initNoiseSigma } = walk;
   const steps = settings.steps - begin;
   const { first, end } = guidedSteps(steps, settings.guidanceInterval);
+  const { deepCache, deepCacheFrom = 0 } = settings;
+  const { first: reusing } = guidedSteps(steps, [deepCacheFrom, 1]);
   const wordTools = { ...tools, steps, distilled: Boolean(conditionDim), known: new Map() };
   let words = yield* encodeWords({ ...settings, ...tools.prompts?.[0] }, wordTools);
   const estimate = createEstimate(settings.count, calls);
@@ -97,15 +99,17 @@ async function* drawAll(
     };
 
     let call = 0;
+    /** Calls since deep features are reused, of those that are made at all. */
+    let reusable = 0;
     let told: Told;
     const predict: Predict = (x, timestep, sigma) => {
       const step = walk.steps[Math.min(call, calls - 1)]!;
       told = words.at(step);
       const guided = step >= first && step < end && !guidanceRests(call, sigma, settings.ngms);
-      if (settings.deepCache && call % settings.deepCache === 0) round++;
+      if (deepCache && (step < reusing || reusable++ % deepCache === 0)) round++;
       call++;
       const look = { x, beside, shape, timestep, told, timestepCond, guided };
-      return guidedPrediction({ ...look, ...(settings.deepCache && { round }) }, settings, unet, signal);
+      return guidedPrediction({ ...look, ...(deepCache && { round }) }, settings, unet, signal);
     };
     let latents = initial;
     for await (const step of walk.run(predict, initial, draw)) {

@@ -248,7 +248,11 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
       clipSkip: asked.clipSkip,
       tiling: asked.tiling ?? false,
       ...(asked.tokenMerging && { tokenMerging: asked.tokenMerging }),
-      ...(deepCache && { deepCache, deepCacheBranch: asked.deepCacheBranch ?? 0 }),
+      ...(deepCache && {
+        deepCache,
+        deepCacheBranch: asked.deepCacheBranch ?? goal.deepCacheBranch ?? 0,
+        deepCacheFrom: asked.deepCacheFrom ?? goal.deepCacheFrom ?? 0,
+      }),
       ...(asked.image && { strength: asked.strength ?? 0.8 }),
       ...(asked.mask && { maskBlur: asked.maskBlur ?? 4 }),
       model: "inkdrop-256",

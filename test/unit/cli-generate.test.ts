@@ -53,7 +53,7 @@ describe("a prompt", () => {
         " ",
       ),
       ..."--clip-skip 2 --count 2 --model m --vae v --config c --prediction v --device cpu --threads 3".split(" "),
-      ..."--seed 5 --steps 1e1 --deep-cache 3 --deep-cache-branch 2".split(" "),
+      ..."--seed 5 --steps 1e1 --deep-cache 3 --deep-cache-branch 2 --deep-cache-from 0.4".split(" "),
       "-o",
       folder,
     ]);
@@ -72,6 +72,7 @@ describe("a prompt", () => {
       tokenMerging: 0.5,
       deepCache: 3,
       deepCacheBranch: 2,
+      deepCacheFrom: 0.4,
       eta: 0.5,
       rng: "cuda",
       clipSkip: 2,

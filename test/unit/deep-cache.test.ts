@@ -133,6 +133,22 @@ describe("DeepCache", () => {
     expect(cached.latents[1]).not.toEqual((await draw({})).latents[1]);
   });
 
+  it("begins in the step that is told, and runs whole before it", async () => {
+    const { calls, latents } = await draw({ deepCache: 2, deepCacheFrom: 0.4 });
+    expect(calls).toEqual(["whole", "whole", "whole", "shallow", "whole"]);
+    const exact = await draw({});
+    expect(latents.slice(0, 3)).toEqual(exact.latents.slice(0, 3));
+    expect(latents[3]).not.toEqual(exact.latents[3]);
+    expect((await draw({ deepCache: 2, deepCacheFrom: 1 })).calls).toEqual(Array(5).fill("whole"));
+    expect((await draw({ sampler: "Heun", steps: 3, deepCache: 2, deepCacheFrom: 0.34 })).calls).toEqual([
+      "whole",
+      "whole",
+      "whole",
+      "shallow",
+      "whole",
+    ]);
+  });
+
   it("counts calls, not steps, and begins every picture anew", async () => {
     const { calls } = await draw({ sampler: "Heun", steps: 2, deepCache: 2, count: 2 });
     expect(calls).toEqual(["whole", "shallow", "whole", "whole", "shallow", "whole"]);
@@ -172,7 +188,9 @@ describe("DeepCache", () => {
     expect(resolve({ deepCache: 2, deepCacheBranch: 0.5 })).toThrow(/deepCacheBranch is 0.5/);
     expect(resolve({ deepCache: 0 })).toThrow(/deepCache is 0; .* from 1 to 100/);
     expect(resolve({ deepCacheBranch: 1 })).toThrow(/deepCacheBranch is given, but no deepCache/);
-    expect(resolve({ deepCache: 3 })()).toMatchObject({ deepCache: 3, deepCacheBranch: 0 });
+    expect(resolve({ deepCacheFrom: 0.5 })).toThrow(/deepCacheFrom is given, but no deepCache/);
+    expect(resolve({ deepCache: 2, deepCacheFrom: 1.5 })).toThrow(/deepCacheFrom is 1.5/);
+    expect(resolve({ deepCache: 3 })()).toMatchObject({ deepCache: 3, deepCacheBranch: 0, deepCacheFrom: 0 });
     expect(resolve({ deepCache: 1 })().deepCache).toBeUndefined();
   });
 });

@@ -259,6 +259,7 @@ describe("the schema for editors", () => {
       ngms: 0,
       deepCache: 1,
       deepCacheBranch: 0,
+      deepCacheFrom: 0,
       tokenMerging: 0,
       sampler: "x",
       schedule: "x",

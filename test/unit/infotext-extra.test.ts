@@ -105,18 +105,20 @@ test("merged tokens are told in A1111's field, and shortcuts of A1111 that there
   ]);
 });
 
-test("features that were reused are told, and read as whole numbers of their range", () => {
-  const { DeepCache, "DeepCache branch": branch } = extraFields({
-    deepCache: 3,
-    deepCacheBranch: 0,
-  } as ResolvedSettings);
-  expect([DeepCache, branch]).toEqual([3, 0]);
-  const read = (...said: [string, string]) => {
-    const { deepCache, deepCacheBranch } = readExtra(
-      new Map(said.map((value, i) => [["DeepCache", "DeepCache branch"][i]!, value])),
-    );
-    return [deepCache, deepCacheBranch];
+test("features that were reused are told, and read as numbers of their range", () => {
+  const names = ["DeepCache", "DeepCache branch", "DeepCache from"] as const;
+  const told = (deepCacheFrom: number) => {
+    const fields = extraFields({ deepCache: 3, deepCacheBranch: 0, deepCacheFrom } as ResolvedSettings);
+    return names.map((name) => fields[name]);
   };
-  expect(read("3", "0")).toEqual([3, 0]);
-  expect(read("2.5", "-1")).toEqual([undefined, undefined]);
+  expect(told(0.4)).toEqual([3, 0, 0.4]);
+  expect(told(0)).toEqual([3, 0, undefined]);
+  const read = (...said: string[]) => {
+    const { deepCache, deepCacheBranch, deepCacheFrom } = readExtra(
+      new Map(said.map((value, i) => [names[i]!, value])),
+    );
+    return [deepCache, deepCacheBranch, deepCacheFrom];
+  };
+  expect(read("3", "0", "0.4")).toEqual([3, 0, 0.4]);
+  expect(read("2.5", "-1", "1.5")).toEqual([undefined, undefined, undefined]);
 });

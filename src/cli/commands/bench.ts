@@ -49,7 +49,7 @@ export function bench(command: Command, cli: Cli): void {
     .option("--json", "JSON on a terminal, too")
     .action(async (options: BenchOptions) => {
       const { model, measure, json, size, steps, cfg, precision, weights, ...rest } = options;
-      const { guidanceInterval, ngms, deepCache, deepCacheBranch, tokenMerging, ...machine } = rest;
+      const { guidanceInterval, ngms, deepCache, deepCacheBranch, deepCacheFrom, tokenMerging, ...machine } = rest;
       const { signal } = cli;
       const { convolutionsOf, machineOf } = await import("../machine.ts");
       const report = await cli.engine.benchmark(model, {
@@ -60,7 +60,7 @@ export function bench(command: Command, cli: Cli): void {
         size,
         steps,
         cfg,
-        shortcuts: { guidanceInterval, ngms, deepCache, deepCacheBranch, tokenMerging },
+        shortcuts: { guidanceInterval, ngms, deepCache, deepCacheBranch, deepCacheFrom, tokenMerging },
         measure: Math.min(measure ?? steps, steps),
         signal,
       });
