@@ -79,6 +79,8 @@ it("counts tokens and shows weights as typed", async () => {
   await promptOf(page).fill("a (lady:1.3) with [[blue]] eyes \\(not\\) BREAK night");
   // CLIP's own count: the words of the first row, those after BREAK, and the marks of two rows.
   await page.getByText("13 of 154 tokens").waitFor();
+  // Where there are no words nothing is counted.
+  expect(await page.getByText("2 of 77 tokens").count()).toBe(0);
   const marks = page.locator(".under").first().locator("mark");
   expect(await marks.evaluateAll((all) => all.map((mark) => [mark.className.split(" ")[0], mark.textContent]))).toEqual(
     [
