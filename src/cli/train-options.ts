@@ -67,7 +67,7 @@ export function addLearningOptions(command: Command, { rate = "0.0001", ema = 0.
 export function addPictureOptions(command: Command): Command {
   return command
     .option("-s, --size <WxH>", "pixels: 256, or 256x384 (default: the model's own)", size)
-    .option("--flip", "mirror half of the pictures");
+    .option("--flip", "mirror half of the pictures, but none whose caption says left or right");
 }
 
 /** Gives `command` the options of how noise and captions are learnt. */

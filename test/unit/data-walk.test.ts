@@ -94,6 +94,21 @@ describe("fitted", () => {
     expect(sha256((await data.at(0, { chance: () => 0.5 })) as Example)).toBe(wanted.sha256);
   });
 
+  it.each([
+    ["a cat on the left", false],
+    ["the rightmost house, Right behind it a tree", false],
+    ["two cats looking leftwards", false],
+    ["a bright house with a cleft roof", true],
+  ])("mirrors no picture whose caption tells a side: %s", async (caption, mirrored) => {
+    const data = shown({ width: 16, height: 16 });
+    const told: Dataset = { ...data, at: async (i) => ({ ...((await data.at(i)) as Example), caption }) };
+    const seen = async (chance: number): Promise<string> => {
+      const flipped = fitted(told, { width: 16, height: 16, flip: true });
+      return sha256((await flipped.at(0, { chance: () => chance })) as Example);
+    };
+    expect((await seen(0.1)) !== (await seen(0.9))).toBe(mirrored);
+  });
+
   it("crops anywhere where it may, and only then", async () => {
     const wide = shown({ width: 64, height: 16 });
     const seen = async (crop: "centre" | "random"): Promise<number> => {

@@ -8,11 +8,14 @@ export interface Fit {
   readonly height: number;
   /** What is cut out of what is left over. Default the middle. */
   readonly crop?: "centre" | "random";
-  /** Whether half of them are mirrored. Default false. */
+  /** Whether half of them are mirrored, of those whose caption tells no left from right. Default false. */
   readonly flip?: boolean;
   /** How they are resized. Default Lanczos, as diffusers' train_text_to_image does. */
   readonly kernel?: "lanczos" | "bicubic";
 }
+
+/** What of a caption would be wrong in a mirror. */
+const SIDE = /\b(left|right)(most|wards?)?\b/i;
 
 /** Pixels of a resized picture before it is cropped: a side may be thousands of times as long as the other. */
 const MAX_RESIZED = 2 ** 26;
@@ -39,7 +42,9 @@ export function fitted(dataset: Dataset, fit: Fit): Dataset {
       const random = fit.crop === "random" ? visit.chance : undefined;
       const left = place(size.width - fit.width, random);
       const top = place(size.height - fit.height, random);
-      const mirrored = fit.flip === true && visit.chance !== undefined && visit.chance() < 0.5;
+      const turned = fit.flip === true && visit.chance !== undefined && visit.chance() < 0.5;
+      // Words are not exchanged instead: "the right answer" and "left alone" are no sides.
+      const mirrored = turned && !SIDE.test(example.caption);
       return { ...example, picture: cutOut(resized, { ...fit, left, top, mirrored }) };
     },
     async identify(index) {
