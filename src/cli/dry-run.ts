@@ -12,6 +12,8 @@ import { table } from "./table.ts";
 interface Told extends Plan {
   /** What the goal asks of the prompt writer. */
   readonly writer?: object;
+  /** Where the prompt is from. */
+  readonly words?: object;
 }
 
 /** Settles everything about a picture, prints it, and draws nothing. */
@@ -20,6 +22,7 @@ export async function dryRun(
   options: DrawingOptions & { readonly json?: boolean },
   said: readonly string[],
   cli: Cli,
+  words?: object,
 ): Promise<void> {
   const { goal, prediction, weights, model } = wish;
   await deviceOf(options.device ?? wish.defaults.device);
@@ -36,7 +39,7 @@ export async function dryRun(
   const lines = [...said, ...opening, ...(goal ? [goalLine(goal, settings)] : []), ...notes];
   if (options.json) {
     const writer = goal && Object.keys(goal.writer).length > 0 ? { writer: goal.writer } : {};
-    const told: Told = { settings, ...writer, notes: lines };
+    const told: Told = { settings, ...writer, ...(words && { words }), notes: lines };
     return write(cli.stdout, jsonLine(told));
   }
   if (!options.quiet) for (const line of lines) remark(cli, line);

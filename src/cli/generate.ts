@@ -33,6 +33,8 @@ export interface FoundWords {
   readonly prompt: string;
   /** What pictures tell of where the words are from. */
   readonly fields: Readonly<Record<string, string>>;
+  /** For the JSON of a dry run. */
+  readonly words: object;
 }
 
 /**
@@ -62,7 +64,7 @@ export async function generate(
   if (!options.dryRun) await destination.check(pictureBytes(width, height));
   const found = await findWords?.();
   const asked = { ...wish.settings, ...(found && { prompt: found.prompt }), count, ...judging };
-  if (options.dryRun) return dryRun({ ...wish, settings: asked }, options, notes, cli);
+  if (options.dryRun) return dryRun({ ...wish, settings: asked }, options, notes, cli, found?.words);
 
   const reporter: Reporter = await createReporter({ ...options, count: count * bestOf, preview }, cli);
   for (const note of notes) reporter.note(note);
@@ -71,7 +73,11 @@ export async function generate(
   const save: Keeping["save"] = async ({ image, settings, picture }, index, judged) => {
     const { vae, config } = options;
     const drawnWith = { vae, config, prediction: wish.prediction, picture, count: count * bestOf, judged };
-    const infotext = writeInfotext(settings, { ...found?.fields, ...extraFields(settings, drawnWith) });
+    const infotext = writeInfotext(settings, {
+      ...wish.provenance,
+      ...found?.fields,
+      ...extraFields(settings, drawnWith),
+    });
     const bytes = await encodePicture(image, destination.format, infotext, { onNote });
     cli.signal.throwIfAborted();
     const path = await destination.save(bytes, index, settings.seed);

@@ -21,7 +21,7 @@ export async function rank(args: readonly string[], options: RankingOptions, cli
     const pictures: IndexedPicture[] = [];
     for await (const batch of embedFiles(clip, paths, watching)) pictures.push(...batch);
     if (pictures.length === 0) throw new InputError(skipped[0]!.reason);
-    return { asked: { text: words, model: clip.model }, pictures, wanted: wanted! };
+    return { asked: { text: words, clip: clip.model }, pictures, wanted: wanted! };
   });
 }
 

@@ -21,7 +21,7 @@ export async function score(path: string, texts: readonly string[], options: Jud
       score: rounded(clipScore(seen!, words[i]!)),
       ...(texts.length > 1 && { probability: probabilities[i]! }),
     }));
-    return { picture: path, model: clip.model, scores };
+    return { picture: path, clip: clip.model, scores };
   });
   if (options.json) return write(cli.stdout, jsonLine(report));
   const rows = report.scores.map(({ text, score, probability }) => [

@@ -33,7 +33,7 @@ export async function search(
       : await clip.embedTexts([text!], watching);
     const pictures = await indexPictures(clip, folder, watching);
     if (pictures.length === 0) throw new InputError(`No picture in ${folder} can be read.`);
-    const asked = { folder, ...(example ? { like } : { text }), model: clip.model, searched: pictures.length };
+    const asked = { folder, ...(example ? { like } : { text }), clip: clip.model, searched: pictures.length };
     return { asked, pictures: example ? await without(pictures, example.path) : pictures, wanted: wanted! };
   });
 }

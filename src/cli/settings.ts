@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type Infotext, parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
 import type { Config } from "../pipelines/config.ts";
-import { type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
+import { provenanceFields, type ReadExtra, readExtra } from "../pipelines/infotext-extra.ts";
 import type { WeightForm } from "../pipelines/limits.ts";
 import type { EmbeddingSetting, GenerateSettings, Goal, GoalSettings } from "../pipelines/settings.ts";
 import { defined, InputError } from "../tensor/index.ts";
@@ -24,6 +24,8 @@ export interface Wish {
   readonly weights: WeightForm | undefined;
   /** Of the weights that the `--from` picture was drawn with. */
   readonly modelHash: string | undefined;
+  /** What the `--from` picture tells of where its prompt is from, where that prompt is drawn again. */
+  readonly provenance: Readonly<Record<string, string>>;
   /** What the settings' goal stands for, where it is not only a name that a picture bears. */
   readonly goal: Goal | undefined;
   /** What the config file says where no option does. */
@@ -95,9 +97,14 @@ export async function wishOf(
     prediction: options.prediction ?? taken?.prediction,
     weights: options.weights ?? taken?.weights ?? (taken ? undefined : defaults.weights),
     modelHash,
+    provenance: words.length > 0 ? {} : provenanceIn(taken),
     goal,
     defaults,
   };
+}
+
+function provenanceIn(taken: Infotext | undefined): Record<string, string> {
+  return Object.fromEntries([...(taken?.fields ?? [])].filter(([name]) => provenanceFields.includes(name)));
 }
 
 /** A1111's field of the embeddings that a picture was drawn with. */

@@ -47,9 +47,10 @@ export async function vary(path: string, words: readonly string[], options: Vary
     const changed = edited(text, options);
     if (changed !== text) say("prompt", changed);
     const prompt = asks(options, cli) ? await askFor(changed, cli) : changed;
-    if (options.json) await write(cli.stdout, jsonLine({ type: "words", source, text, prompt }));
+    const found = { source, text, prompt };
+    if (options.json && !options.dryRun) await write(cli.stdout, jsonLine({ type: "words", ...found }));
     const field = FIELDS[source];
-    return { prompt, fields: field ? { [field]: text } : {} } satisfies FoundWords;
+    return { prompt, fields: field ? { [field]: text } : {}, words: found } satisfies FoundWords;
   });
 }
 

@@ -105,6 +105,20 @@ export function writerFields(written: WrittenWith): Record<string, string | numb
   };
 }
 
+/** Fields that tell where a prompt is from: who draws it again keeps them. */
+export const provenanceFields: readonly string[] = [
+  "Caption",
+  "Original prompt",
+  "Beginning",
+  "Writer",
+  "Writer seed",
+  "Writer temperature",
+  "Writer max length",
+  "Writer top-k",
+  "Writer top-p",
+  "Writer repetition penalty",
+];
+
 /** What the fields of an infotext say beside the settings. */
 export interface ReadExtra {
   /** The name of the goal that the settings came from, for people: the numbers are what counts. */

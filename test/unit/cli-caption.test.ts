@@ -130,6 +130,11 @@ describe("vary", () => {
       text: "a blue square, 8 wide (0)",
       prompt: "a red square, 8 wide (0)",
     });
+    const plan = await runCli(["vary", file, "--add", "a hat", "--dry-run", "--json"]);
+    expect(JSON.parse(plan.stdout)).toMatchObject({
+      settings: { prompt: "a blue square, 8 wide (0), a hat" },
+      words: { source: "caption", text: "a blue square, 8 wide (0)" },
+    });
     const dry = await runCli(["vary", file, "--dry-run"]);
     expect([dry.stdout, dry.loads]).toEqual([expect.stringContaining("a blue square"), []]);
   });

@@ -66,6 +66,20 @@ describe("--from", () => {
     expect(stderr).toContain("(VAE)");
   });
 
+  it("keeps where the prompt is from, as long as it is that prompt", async () => {
+    const provenance = { Caption: "a hut", Beginning: "a", Writer: "inkdrop-gpt2", "Writer top-k": "50" };
+    const said = Object.entries(provenance).map(([name, value]) => `${name}: ${value}`);
+    await writeFile(file, await encodePicture(gradient, "png", `${infotext}, ${said.join(", ")}`));
+    const fieldsOf = async (...args: string[]) => {
+      const out = join(folder, "b.png");
+      const { code } = await runCli([...args, "--from", file, "-o", out, "--overwrite", "--model", "m"]);
+      expect(code).toBe(0);
+      return Object.fromEntries((await infotextOf(out)).fields);
+    };
+    expect(await fieldsOf()).toMatchObject(provenance);
+    expect(Object.keys(await fieldsOf("a tree"))).not.toContain("Caption");
+  });
+
   it("takes another prompt and a random seed", async () => {
     await writeFile(file, await encodePicture(gradient, "png", infotext));
     const { asked } = await runCli(["a", "tree", "--from", file, "--seed", "-1", "-o", folder]);

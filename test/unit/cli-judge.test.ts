@@ -39,7 +39,7 @@ describe("score", () => {
     const two = await runCli(["score", red!, "something red", "something blue"]);
     expect(two.stdout).toMatch(/^ 99\.\d\d {2}100\.0 % {2}something red\n +5\.\d\d {4}0\.0 % {2}something blue\n$/);
     const json = JSON.parse((await runCli(["score", red!, "red", "blue", "--json", "--clip", "x"])).stdout);
-    expect(json).toMatchObject({ picture: red, model: "fake-clip", scores: [{ text: "red" }, { text: "blue" }] });
+    expect(json).toMatchObject({ picture: red, clip: "fake-clip", scores: [{ text: "red" }, { text: "blue" }] });
     expect(json.scores[0].probability + json.scores[1].probability).toBeCloseTo(1, 9);
     expect((await runCli(["score", red!, "red", "--clip", "x"])).clips[0]?.model).toBe("x");
   });
@@ -125,7 +125,7 @@ describe("search", () => {
     const like = await runCli(["search", folder, "--like", join(folder, "red.png"), "--top", "2"], world);
     expect(names(like.stdout)).toEqual(["red2.png", "pink.png"]);
     const json = JSON.parse((await runCli(["search", folder, "red", "--json", "--top", "1"], world)).stdout);
-    expect(json).toMatchObject({ folder, text: "red", model: "fake-clip", searched: 5, skipped: [] });
+    expect(json).toMatchObject({ folder, text: "red", clip: "fake-clip", searched: 5, skipped: [] });
   });
 
   it("looks at what is new alone, and forgets what is gone", async () => {
