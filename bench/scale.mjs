@@ -118,7 +118,7 @@ try {
         prompt: `picture ${i}`,
         width: 64,
         height: 64,
-        steps: 8,
+        steps: 24,
         sampler: "Euler a",
         count: 1 + (i % 3),
       };

@@ -67,6 +67,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   try {
     await listen(server, port, host);
   } catch (error) {
+    await opened.stop(0);
     await opened.close();
     throw error;
   }

@@ -77,6 +77,21 @@ describe("inkling worker", () => {
     expect((await worker.finished).code).toBe(143);
   });
 
+  it("keeps the turns of clients, and tells places, though what lies ready at Redis is first", async () => {
+    const { url } = await serve();
+    const ids: string[] = [];
+    for (const name of ["a1", "a2", "a3", "a4", "b1"]) {
+      const job = { ...request, prompt: name };
+      ids.push((await ask<Job>(`${url}/api/jobs`, "POST", job, { "x-client": name[0]! })).id);
+    }
+    const jobs = () => Promise.all(ids.map((id) => ask<Job>(`${url}/api/jobs/${id}`)));
+    expect((await jobs()).map(({ position }) => position)).toEqual([0, 1, 2, 4, 3]);
+    await work();
+    for (const id of ids) await done(url, id);
+    const begun = (await jobs()).sort((one, other) => one.started!.localeCompare(other.started!));
+    expect(begun.map(({ settings }) => settings.prompt)).toEqual(["a1", "a2", "a3", "b1", "a4"]);
+  });
+
   it("killed in the midst of a job leaves it to another one, and each picture is there once", async () => {
     const { url } = await serve();
     const first = await work();

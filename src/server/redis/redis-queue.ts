@@ -120,8 +120,10 @@ export function createRedisQueue(redis: RedisPlace, { server, onError }: Omit<Qu
         // One that was taken to be gone may still have finished; how else it ended there is no matter any more.
         if (outcome.type !== "done" && job?.worker !== undefined && job.worker !== worker) return;
         clerk.end(id, outcome);
-        if (outcome.type !== "stopped") forget(id);
-        else if (job) sent.set(id, { drawn: false });
+        if (outcome.type !== "stopped") {
+          if (job?.previews) client.del(places.wish(id)).catch((error: unknown) => complain(error, id));
+          forget(id);
+        } else if (job) sent.set(id, { drawn: false });
         return feed();
       }
       case "picture":
