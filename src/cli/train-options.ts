@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { learningRateSchedules, trainLimits as limits } from "../training/limits.ts";
+import { learningRateSchedules, trainLimits as limits, trainPrecisions } from "../training/limits.ts";
 import { addDeviceOptions, integer, MODEL, number, OUTPUT, size } from "./options.ts";
 
 /** What the help says of one command and not of another. */
@@ -42,6 +42,12 @@ export function addLearningOptions(command: Command, { rate = "0.0001", ema = 0.
     .option("-b, --batch <n>", "examples that are computed at once (default: 4)", integer("It is", ...limits.batch))
     .option("--accumulate <n>", "batches that make a step (default: 1)", integer("It is", ...limits.accumulate))
     .option("--gradient-checkpointing", "compute blocks twice rather than keep what they gave: slower, in less memory")
+    .addOption(
+      new Option(
+        "--precision <name>",
+        "of products: float32, or float16 on a graphics device that has it (default: float32)",
+      ).choices(trainPrecisions),
+    )
     .option("--lr <rate>", `the highest learning rate (default: ${rate})`, number(...limits.learningRate))
     .addOption(
       new Option("--schedule <name>", "how the rate goes on after the warm-up (default: constant)").choices(

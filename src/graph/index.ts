@@ -3,6 +3,7 @@ export * from "./copy.ts";
 export * from "./cut.ts";
 export { type BitsOf, IN_BITS, inFewerBits, type WeightBits } from "./fewer-bits.ts";
 export * from "./float16.ts";
+export * from "./float16-products.ts";
 export * from "./graph.ts";
 export * from "./lower.ts";
 export { type AloneOptions, convolutionAlone, INPUT } from "./lowerings/alone.ts";

@@ -18,6 +18,7 @@ import { InputError, inTurns, nextTurn, type StoredTensor, type Tensor, untilAbo
 import { checkWeights } from "../weights/check.ts";
 import type { ModelPart, NonFinite, WeightStore } from "../weights/index.ts";
 import { precisionChoices, type WeightForm } from "./limits.ts";
+import { noFloat16 } from "./no-float16.ts";
 import { bitsFor } from "./weight-bits.ts";
 
 /** What a session is made of. */
@@ -161,7 +162,7 @@ export function createSessions(
     // What codes are multiplied with is rounded to 8 bits anyway.
     if (precision === "float32" || isInBits(network)) return "float32";
     const able = (await runtime.abilities?.float16()) ?? false;
-    if (precision === "float16" && !able) throw noFloat16(runtime.device);
+    if (precision === "float16" && !able) throw noFloat16(runtime.device, 'float32, or "auto" for what there is');
     return able && !network.exact ? "float16" : "float32";
   }
 
@@ -250,14 +251,6 @@ export function createSessions(
       }
     },
   };
-}
-
-function noFloat16(device: string): InputError {
-  const why =
-    device === "webgpu"
-      ? "The WebGPU adapter, if there is one, has no 16-bit floats to compute in"
-      : `Only webgpu computes in 16-bit floats, not ${device}`;
-  return new InputError(`${why}: take float32, or "auto" for what there is.`);
 }
 
 /** Whether no number is NaN or infinite. */

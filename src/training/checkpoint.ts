@@ -9,6 +9,7 @@ import { type CpuGeneratorState, float32, InputError, toFloat32 } from "../tenso
 import { encodeSafetensors, readJson, readSafetensors, readTensor } from "../weights/index.ts";
 import { STATES } from "./adamw.ts";
 import type { ParameterShapes } from "./initial-weights.ts";
+import type { LossScale } from "./loss-scale.ts";
 import type { Trainer, TrainerState } from "./trainer.ts";
 
 /** Where a run stands, beside its weights and what the optimizer remembers of them. */
@@ -23,6 +24,8 @@ export interface Progress {
   readonly rateFactor: number;
   /** How often it went back. */
   readonly recoveries: number;
+  /** Where products are computed in float16. */
+  readonly lossScale?: LossScale;
 }
 
 /** A run as it was saved. */
@@ -44,6 +47,7 @@ const schema = z.object({
   random: z.object({ words: z.array(z.int().min(0).max(0xffffffff)), at: z.int(), spare: z.number().optional() }),
   rateFactor: z.number().positive(),
   recoveries: z.int().min(0),
+  lossScale: z.object({ factor: z.number().positive(), steps: z.int().min(0) }).optional(),
   settings: z.record(z.string(), z.unknown()),
 });
 

@@ -38,11 +38,21 @@ export interface RecoveredEvent {
   readonly rateFactor: number;
 }
 
+/** Gradients ran over in 16 bits: what this batch would have taught is left out, and the step taken with the next one. */
+export interface RescaledEvent {
+  readonly type: "rescaled";
+  /** The step that was not taken. */
+  readonly step: number;
+  /** What the loss is multiplied with from here on. */
+  readonly lossScale: number;
+}
+
 /** What happens while a model learns. */
 export type TrainEvent =
   | TrainStartEvent
   | TrainStepEvent
   | RecoveredEvent
+  | RescaledEvent
   /** A file of the data that cannot be used, each time that it is come by. */
   | ({ readonly type: "skipped" } & Skipped)
   | { readonly type: "sample"; readonly step: number; readonly paths: readonly string[] }

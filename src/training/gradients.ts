@@ -34,6 +34,8 @@ export interface GradientOptions {
    * never lie in memory widened. Default: undefined, the weight is read in the type of the loss.
    */
   readonly storedAs?: (name: string) => DType | undefined;
+  /** Whether the gradients are those of the loss times an input "loss_scale" []. Default false. */
+  readonly scaled?: boolean;
 }
 
 /**
@@ -44,7 +46,12 @@ export interface GradientOptions {
 export function gradientGraph(
   loss: Graph,
   { parameters, chunks }: Packing,
-  { gradientCheckpointing = false, weightsTwice = false, storedAs = () => undefined }: GradientOptions = {},
+  {
+    gradientCheckpointing = false,
+    weightsTwice = false,
+    storedAs = () => undefined,
+    scaled = false,
+  }: GradientOptions = {},
 ): Graph {
   const g = new Graph(`${loss.name}_gradients`);
   const weights = chunks.map((length, k) => g.input(`weights.${k}`, "float32", [length]));
@@ -78,6 +85,7 @@ export function gradientGraph(
   const gradients = backward(g, result, values.values(), {
     ...(gradientCheckpointing && { blockOf }),
     anew,
+    ...(scaled && { upstream: reshape(g.input("loss_scale", "float32", []), result.shape) }),
   });
   const flat = chunks.map((_, k) => {
     const parts = parameters.flatMap(({ name, shape, chunk }) => {

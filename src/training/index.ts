@@ -117,5 +117,6 @@ export {
   type TrainerOptions,
   type TrainerStart,
   type TrainerState,
+  type TrainPrecision,
 } from "./trainer.ts";
 export { type VaeLessonOptions, type VaeModel, type VaeParts, vaeLesson, vaeModel } from "./vae-lesson.ts";

@@ -5,6 +5,9 @@ export { type AdapterFormat, adapterFormats } from "../configs/adapter.ts";
 export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
 export type LearningRateSchedule = (typeof learningRateSchedules)[number];
 
+/** What products are computed in; weights and sums are float32 in any case. */
+export const trainPrecisions = ["float32", "float16"] as const;
+
 /** How far a value is from another: |x − y|, or (x − y)². */
 export const distances = ["l1", "l2"] as const;
 export type Distance = (typeof distances)[number];

@@ -87,8 +87,13 @@ export async function* train<Thing extends object>(
       const step = run.trainer.steps + 1;
       const stepping = run.trainer.step(prepared.batches, learningRate);
       if (step < steps) next = prepare(step);
-      const { taken, loss, norm } = await whereItFits(stepping, tried);
-      if (taken) place = prepared.place;
+      const { taken, loss, norm, rescaled } = await whereItFits(stepping, tried);
+      if (taken || rescaled !== undefined) place = prepared.place;
+      if (rescaled !== undefined) {
+        yield { type: "rescaled", step, lossScale: rescaled };
+        if (step === steps) next = prepare(step - 1);
+        continue;
+      }
       const due = taken && (step % settings.saveEvery === 0 || step === steps);
       const saved = due ? await run.save(place) : undefined;
       if (!taken || (due && !saved)) {

@@ -21,4 +21,5 @@ export {
   type TrainerOptions,
   type TrainerStart,
   type TrainerState,
+  type TrainPrecision,
 } from "./trainer.ts";

@@ -3,7 +3,7 @@ import { InputError } from "../tensor/index.ts";
 import { drawingKinds } from "./data/drawings/drawings.ts";
 import { forms } from "./data/shape-forms.ts";
 import { shapeBackgrounds, shapeColors } from "./data/shapes.ts";
-import { learningRateSchedules, trainLimits } from "./limits.ts";
+import { learningRateSchedules, trainLimits, trainPrecisions } from "./limits.ts";
 
 export const whole = ([low, high]: readonly [number, number]) => z.int().min(low).max(high);
 export const real = ([low, high]: readonly [number, number]) => z.number().min(low).max(high);
@@ -46,6 +46,7 @@ export const commonKeys = {
   batch: whole(trainLimits.batch).optional().describe("Examples that are computed at once"),
   accumulate: whole(trainLimits.accumulate).optional().describe("Batches that make a step"),
   gradientCheckpointing: z.boolean().optional().describe("Compute blocks twice rather than keep what they gave"),
+  precision: z.enum(trainPrecisions).optional().describe("What products are computed in"),
   learningRate: real(trainLimits.learningRate).optional().describe("The highest rate"),
   schedule: z.enum(learningRateSchedules).optional().describe("How the rate goes on after the warm-up"),
   warmUp: whole(trainLimits.warmUp).optional().describe("Steps over which the rate rises from 0"),
@@ -87,6 +88,7 @@ export const commonDefaults = {
   maxNorm: 1,
   ema: 0.999,
   gradientCheckpointing: false,
+  precision: "float32",
   saveEvery: 500,
   keep: 2,
 } as const satisfies Partial<CommonRecipe>;

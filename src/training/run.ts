@@ -55,7 +55,7 @@ export async function openRun<Thing extends object>(
   const { seed, folder, keep, optimizer, group = alone } = settings;
   const known = from === undefined ? undefined : await readCheckpoint(from);
   const values = known && (await readStates(known.folder, shapes));
-  const start = known && values && { steps: known.progress.step, values };
+  const start = known && values && { steps: known.progress.step, lossScale: known.progress.lossScale, values };
   const { rateFactor = 1, recoveries = 0 } = { ...known?.progress, ...changes };
 
   const random = new CpuGenerator(seedSequence(BigInt(seed), [NOISE], 4, 1)[0]!);
@@ -83,7 +83,8 @@ export async function openRun<Thing extends object>(
       return shareOf(examples, group);
     },
     async save(place) {
-      const progress = { step: trainer.steps, ...place, rateFactor, recoveries };
+      const { steps: step, lossScale } = trainer;
+      const progress = { step, ...place, rateFactor, recoveries, ...(lossScale && { lossScale }) };
       await checkSameWeights(trainer, group);
       return group.first(() =>
         saveCheckpoint(folder, trainer, { shapes, progress, settings: settings.record ?? {}, keep }),

@@ -6,6 +6,7 @@ import {
   lowerForLearning,
   lowerings,
   mul,
+  productsInFloat16,
   reduceSum,
   toOnnx,
   type Weight,
@@ -15,6 +16,8 @@ import { float32, type Tensor } from "../tensor/index.ts";
 import { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor, STATES } from "./adamw.ts";
 import { type GradientOptions, gradientGraph } from "./gradients.ts";
 import { alone, type Group } from "./group.ts";
+import type { trainPrecisions } from "./limits.ts";
+import { firstLossScale, type LossScale, nextLossScale } from "./loss-scale.ts";
 import { type Packing, packChunk, packingOf, unpack } from "./packing.ts";
 
 /** What an optimizer remembers of each weight, the weight itself first. */
@@ -24,12 +27,19 @@ export type TrainerState = (typeof STATES)[number];
 export interface TrainerStart {
   /** Steps that were taken. */
   readonly steps: number;
+  /** Of a run whose products are computed in float16. Default: as one begins. */
+  readonly lossScale?: LossScale;
   values(state: TrainerState, name: string): Float32Array;
 }
 
 export interface TrainerOptions extends Partial<AdamWOptions>, Pick<GradientOptions, "gradientCheckpointing"> {
   /** The gradients of all parameters together are no longer than this. Default 1; Infinity does not clip. */
   readonly maxNorm?: number;
+  /**
+   * float16 computes products in 16 bits, with weights, sums, moments and everything else in 32, and the loss scaled so that
+   * gradients do not vanish. Default "float32".
+   */
+  readonly precision?: TrainPrecision;
   /** Default: no step was taken yet. */
   readonly start?: TrainerStart;
   /** Where a parameter is stored that does not learn; undefined for one that does. Default: all learn. */
@@ -37,6 +47,8 @@ export interface TrainerOptions extends Partial<AdamWOptions>, Pick<GradientOpti
   /** Takes each step on the batches of all of them. Default: this process alone. */
   readonly group?: Group;
 }
+
+export type TrainPrecision = (typeof trainPrecisions)[number];
 
 export type Frozen = (name: string) => Weight | undefined;
 
@@ -48,6 +60,8 @@ export interface StepResult {
   readonly norm: number;
   /** Whether the step was taken: where loss or gradients are not finite the weights stay as they were. */
   readonly taken: boolean;
+  /** Where the gradients alone ran over in 16 bits: what the loss is multiplied with from here on. */
+  readonly rescaled?: number;
 }
 
 /** The loss graph's own inputs. */
@@ -61,6 +75,8 @@ export interface Trainer {
   read(state: TrainerState): Promise<Map<string, Float32Array>>;
   /** Steps that were taken. */
   readonly steps: number;
+  /** Where products are computed in float16. */
+  readonly lossScale: LossScale | undefined;
   close(): Promise<void>;
 }
 
@@ -72,8 +88,10 @@ export async function createTrainer(
   loss: Graph,
   initial: (name: string) => Float32Array,
   runtime: Runtime,
-  { maxNorm = 1, gradientCheckpointing, start, frozen = () => undefined, group = alone, ...adam }: TrainerOptions = {},
+  trainerOptions: TrainerOptions = {},
 ): Promise<Trainer> {
+  const { maxNorm = 1, gradientCheckpointing, start, frozen = () => undefined, ...others } = trainerOptions;
+  const { group = alone, precision = "float32", ...adam } = others;
   const options = { ...adamWDefaults, ...adam };
   const packing = packingOf({ parameters: new Map([...loss.parameters].filter(([name]) => !frozen(name))) });
   const opened: Session[] = [];
@@ -87,12 +105,16 @@ export async function createTrainer(
   };
   const open = (graph: Graph, keep?: readonly string[]) => openLowered(lower(graph, lowerings[runtime.device]), keep);
   const names = packing.chunks.map((_, k) => `gradients.${k}`);
+  let lossScale = precision === "float16" ? (start?.lossScale ?? firstLossScale) : undefined;
+  const scaled = lossScale !== undefined;
   const graph = gradientGraph(loss, packing, {
     gradientCheckpointing,
+    scaled,
     weightsTwice: onCpu,
     ...(asStored && { storedAs: storedAs(frozen) }),
   });
-  const gradients = await openLowered(lowerForLearning(runtime.device, graph), names);
+  const written = scaled ? productsInFloat16(graph) : graph;
+  const gradients = await openLowered(lowerForLearning(runtime.device, written), names);
   const update = await open(
     adamW(options),
     STATES.map((state) => `next.${state}`),
@@ -111,7 +133,8 @@ export async function createTrainer(
     const fed = Object.fromEntries(chunks.map((chunk, k) => [`weights.${k}`, chunk.weights]));
     const places = spare.pop() ?? [];
     const into = Object.fromEntries(places.map((place, k) => [names[k]!, place]));
-    const { outputs, kept } = await gradients.runKeeping({ ...batch, ...fed }, { into });
+    const scale = lossScale && { loss_scale: float32([], [lossScale.factor]) };
+    const { outputs, kept } = await gradients.runKeeping({ ...batch, ...fed, ...scale }, { into });
     return {
       loss: numberOf(outputs, "loss"),
       square: numberOf(outputs, "square_norm"),
@@ -168,6 +191,9 @@ export async function createTrainer(
     get steps() {
       return steps;
     },
+    get lossScale() {
+      return lossScale;
+    },
     async step(batch, learningRate) {
       const batches: readonly Batch[] = Array.isArray(batch) ? batch : [batch];
       let own = await differentiate(batches[0]!);
@@ -175,10 +201,14 @@ export async function createTrainer(
       const total = group.size > 1 ? await addUpAll(own) : own;
       // The loss is a mean over a batch: that over all of them is the mean of theirs.
       const share = 1 / (batches.length * group.size);
-      const [lost, norm] = [total.loss * share, Math.sqrt(total.square) * share];
+      const unscaled = share / (lossScale?.factor ?? 1);
+      const [lost, norm] = [total.loss * share, Math.sqrt(total.square) * unscaled];
       const taken = Number.isFinite(lost) && Number.isFinite(norm);
+      // A loss that is not finite, or gradients that run over unscaled, are no fault of the scale.
+      const ranOver = !taken && Number.isFinite(lost) && lossScale !== undefined && lossScale.factor > 1;
+      if (lossScale && (taken || ranOver)) lossScale = nextLossScale(lossScale, ranOver);
       if (taken) {
-        const clip = clipFactor(norm, maxNorm) * share;
+        const clip = clipFactor(norm, maxNorm) * unscaled;
         const scalars = adamWScalars(options, { step: steps + 1, learningRate, clip });
         let before = Promise.resolve();
         for (const [k, states] of chunks.entries()) {
@@ -192,7 +222,7 @@ export async function createTrainer(
         steps++;
       }
       reuse(own.parts);
-      return { loss: lost, norm, taken };
+      return { loss: lost, norm, taken, ...(ranOver && { rescaled: lossScale!.factor }) };
     },
     async read(state) {
       const values: Float32Array[] = [];

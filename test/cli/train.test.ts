@@ -110,6 +110,13 @@ describe("train diffusion", () => {
     expect(readFileSync(work.path("a", UNET)).equals(readFileSync(work.path("b", UNET)))).toBe(true);
   });
 
+  it("in 16 bits is refused where the device has none, before anything is written", async () => {
+    const done = await run([...fromRecipe, "--out", "mine", "--device", "cpu", "--precision", "float16"], work);
+    expect(done.code, done.stderr).toBe(1);
+    expectOneMessage(done, "Only webgpu computes in 16-bit floats, not cpu: take float32.");
+    expect(work.files()).not.toContain("mine");
+  });
+
   it.each([
     [[], 2, "add --out"],
     [["--out", "a"], 2, "add --data"],

@@ -19,7 +19,8 @@ export function onFloat16Device(graph: Graph): Graph {
     },
     node: ({ op, outputs, attributes }, inputs) => {
       const operands = inputs.map((value) => value && (value.dtype === "float16" ? cast(value, "float32") : value));
-      const made = op === "Cast" ? [operands[0]!] : into.node(op, operands, outputs.map(wide), attributes);
+      const isWidth = op === "Cast" && [...inputs, ...outputs].every((each) => each?.dtype.startsWith("float"));
+      const made = isWidth ? [operands[0]!] : into.node(op, operands, outputs.map(wide), attributes);
       return made.map((value, i) => (outputs[i]!.dtype === "float16" ? rounded(value) : value));
     },
   });

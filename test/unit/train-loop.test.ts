@@ -61,8 +61,8 @@ async function contentOf(checkpoint: string): Promise<Record<string, unknown>> {
   return Object.fromEntries(await Promise.all(files));
 }
 
-/** A runtime whose n-th step, counted from 0, comes to what `change` makes of its loss. */
-function changed(change: (step: number, loss: number) => number | Error): Runtime {
+/** A runtime whose n-th step, counted from 0, comes to what `change` makes of its loss, or of another number. */
+function changed(change: (step: number, loss: number) => number | Error, output = "loss"): Runtime {
   let step = 0;
   return {
     ...runtime,
@@ -71,9 +71,9 @@ function changed(change: (step: number, loss: number) => number | Error): Runtim
       if (!session.outputNames.includes("loss")) return session;
       const runKeeping: Session["runKeeping"] = async (feeds) => {
         const result = await session.runKeeping(feeds);
-        const loss = change(step++, (result.outputs["loss"]!.data as Float32Array)[0]!);
+        const loss = change(step++, (result.outputs[output]!.data as Float32Array)[0]!);
         if (loss instanceof Error) throw loss;
-        return { ...result, outputs: { ...result.outputs, loss: float32([], [loss]) as Tensor } };
+        return { ...result, outputs: { ...result.outputs, [output]: float32([], [loss]) as Tensor } };
       };
       return { ...session, runKeeping };
     },
@@ -183,6 +183,22 @@ describe("a loss that is not finite", () => {
     );
     expect(of(events, "recovered")).toEqual([{ type: "recovered", step: 2, from: 0, rateFactor: 0.5 }]);
     expect(of(events, "step").map(({ step }) => step)).toEqual([1, 1, 2, 3, 4, 5, 6]);
+  });
+});
+
+describe("gradients that run over in 16 bits", () => {
+  it.each([2, 6])("leave out the batch of step %i, and halve the scale, which is remembered", async (step) => {
+    const optimizer = { emaDecay: 0.9, emaWarmUp: true, precision: "float16" as const };
+    const ranOver = changed((run, square) => (run === step - 1 ? Number.POSITIVE_INFINITY : square), "square_norm");
+    const events = await learn({ accumulate: 1, optimizer }, ranOver);
+    expect(of(events, "rescaled")).toEqual([{ type: "rescaled", step, lossScale: 32_768 }]);
+    expect(of(events, "recovered")).toEqual([]);
+    const steps = of(events, "step");
+    expect(steps.map((event) => event.step)).toEqual([1, 2, 3, 4, 5, 6]);
+    const plain = of(await learn({ accumulate: 1, folder: await mkdtemp(join(folder, "plain-")) }), "step");
+    expect(steps.at(-1)!.epoch).toBeGreaterThan(plain.at(-1)!.epoch);
+    const { "state.json": state } = await contentOf(join(folder, "checkpoint-6"));
+    expect(state).toMatchObject({ step: 6, lossScale: { factor: 32_768, steps: 7 - step } });
   });
 });
 

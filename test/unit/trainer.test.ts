@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { add, Graph, matmul, mul, reduceMean, sub, tanh } from "../../src/graph/index.ts";
-import type { Runtime } from "../../src/runtime/index.ts";
+import type { Runtime, Session } from "../../src/runtime/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { CpuGenerator, float32, type Tensor } from "../../src/tensor/index.ts";
 import { createTrainer, type Trainer } from "../../src/training/index.ts";
@@ -110,4 +110,65 @@ describe("a trainer", () => {
     }
     for (const trainer of [straight, first, second]) await trainer.close();
   });
+
+  it("with products in float16 and a scaled loss takes the same steps, clipped and added up alike", async () => {
+    // The CPU computes what is narrowed in 32 bits all the same: what is left is scaling, and taking it away again.
+    const random = new CpuGenerator(3);
+    const exact = await createTrainer(loss(4), initial, runtime);
+    const mixed = await createTrainer(loss(4), initial, runtime, { precision: "float16" });
+    for (let step = 0; step < 5; step++) {
+      const both = [batch(4, random), batch(4, random)];
+      const [a, b] = [await exact.step(both, 1e-2), await mixed.step(both, 1e-2)];
+      expect(Math.abs(a.loss - b.loss)).toBeLessThanOrEqual(1e-3 * a.loss);
+      expect(Math.abs(a.norm - b.norm)).toBeLessThanOrEqual(1e-3 * a.norm);
+    }
+    expect(far(await weightsOf(exact), await weightsOf(mixed))).toBeLessThanOrEqual(1e-3);
+    expect([exact.lossScale, mixed.lossScale]).toEqual([undefined, { factor: 65_536, steps: 5 }]);
+    await exact.close();
+    await mixed.close();
+  });
+
+  it("halves the scale where gradients run over, and blames no scale for a loss that is not finite", async () => {
+    const ranOver = withSquare((run) => (run < 3 ? Number.POSITIVE_INFINITY : undefined));
+    const trainer = await createTrainer(loss(2), initial, ranOver, { precision: "float16" });
+    const before = await weightsOf(trainer);
+    const { x, y } = batch(2, new CpuGenerator(1));
+    for (const rescaled of [32_768, 16_384, 8192]) {
+      expect(await trainer.step({ x, y }, 1e-2)).toMatchObject({ taken: false, rescaled });
+    }
+    expect([await weightsOf(trainer), trainer.steps]).toEqual([before, 0]);
+    expect(await trainer.step({ x, y }, 1e-2)).toMatchObject({ taken: true });
+    const broken = await trainer.step({ x, y: float32([2, 1], [Number.NaN, 0]) }, 1e-2);
+    expect(broken).toMatchObject({ taken: false });
+    expect(broken.rescaled).toBeUndefined();
+    expect(trainer.lossScale).toEqual({ factor: 8192, steps: 1 });
+    await trainer.close();
+
+    const always = withSquare(() => Number.POSITIVE_INFINITY);
+    const lossScale = { factor: 2, steps: 0 };
+    const start = { steps: 0, lossScale, values: (_: string, name: string) => initial(name) };
+    const last = await createTrainer(loss(2), initial, always, { precision: "float16", start });
+    expect((await last.step({ x, y }, 1e-2)).rescaled).toBe(1);
+    expect((await last.step({ x, y }, 1e-2)).rescaled).toBeUndefined();
+    await last.close();
+  });
 });
+
+/** A runtime whose n-th step, counted from 0, finds this sum of the squares of all gradients. */
+function withSquare(of: (run: number) => number | undefined): Runtime {
+  let run = 0;
+  return {
+    ...runtime,
+    async createSession(model, options) {
+      const session = await runtime.createSession(model, options);
+      if (!session.outputNames.includes("loss")) return session;
+      const runKeeping: Session["runKeeping"] = async (feeds, about) => {
+        const result = await session.runKeeping(feeds, about);
+        const square = of(run++);
+        if (square === undefined) return result;
+        return { ...result, outputs: { ...result.outputs, square_norm: float32([], [square]) } };
+      };
+      return { ...session, runKeeping };
+    },
+  };
+}

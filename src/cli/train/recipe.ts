@@ -8,6 +8,7 @@ import {
   listCheckpoints,
   type RecipeKind,
   readCheckpoint,
+  type TrainPrecision,
   type WholeCommonRecipe,
   type WholeRecipe,
 } from "../../training/index.ts";
@@ -26,6 +27,7 @@ export interface RecipeFlags {
   readonly batch?: number;
   readonly accumulate?: number;
   readonly gradientCheckpointing?: boolean;
+  readonly precision?: TrainPrecision;
   readonly processes?: number;
   readonly lr?: number;
   readonly schedule?: LearningRateSchedule;

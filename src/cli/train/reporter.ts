@@ -50,6 +50,10 @@ export function trainReporter(
           return counter.note(
             `step ${event.step} gave numbers that are not finite: going on after step ${event.from} at ${event.rateFactor} of the learning rate`,
           );
+        case "rescaled":
+          return note(
+            `step ${event.step} ran over in 16 bits: its batch is left out, the loss scaled by ${event.lossScale}`,
+          );
         case "sample":
           for (const path of event.paths) note(path);
           return;

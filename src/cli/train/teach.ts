@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { makeFolder } from "../../image/index.ts";
+import { noFloat16 } from "../../pipelines/no-float16.ts";
 import type { MachineOptions } from "../../pipelines/opening.ts";
 import type { Runtime } from "../../runtime/index.ts";
 import {
@@ -93,6 +94,7 @@ export async function teach<Kind extends RecipeKind, Thing extends object>(
   try {
     const { runtime, choice } = await startLearning(machine);
     try {
+      await checkPrecision(wanted.recipe, runtime);
       const lesson = await prepared.lesson(runtime, folder);
       const { name, length } = prepared.data;
       const several = team ? ` in ${processes} processes` : "";
@@ -106,6 +108,11 @@ export async function teach<Kind extends RecipeKind, Thing extends object>(
   } finally {
     await team?.close();
   }
+}
+
+/** @throws InputError where the device has no 16-bit floats */
+async function checkPrecision({ precision }: WholeCommonRecipe, { device, abilities }: Runtime): Promise<void> {
+  if (precision === "float16" && !(await abilities?.float16())) throw noFloat16(device, "float32");
 }
 
 /** Weights that change all the time are not worth being prepared; processes side by side share the cores. */
@@ -188,6 +195,7 @@ export function settingsOf(
       weightDecay: recipe.weightDecay,
       maxNorm: recipe.maxNorm,
       gradientCheckpointing: recipe.gradientCheckpointing,
+      precision: recipe.precision,
       emaDecay: recipe.ema,
       emaWarmUp: true,
       ...(recipe.beta2 !== undefined && { beta2: recipe.beta2 }),

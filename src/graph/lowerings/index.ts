@@ -45,5 +45,7 @@ export function lowerFor(
 
 /** A graph of gradients, whose weights are inputs, as the device computes it fastest. */
 export function lowerForLearning(device: keyof typeof lowerings, graph: Graph, options: LearningOptions = {}): Graph {
-  return lower(device === "cpu" ? channelsLastLearning(graph, options) : graph, lowerings[device]);
+  // The CPU's own forms are for 32 bits.
+  const isNarrow = graph.nodes.some(({ outputs }) => outputs.some(({ dtype }) => dtype === "float16"));
+  return lower(device === "cpu" && !isNarrow ? channelsLastLearning(graph, options) : graph, lowerings[device]);
 }
