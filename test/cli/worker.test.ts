@@ -1,6 +1,7 @@
 /** `inkling serve --queue` and `inkling worker` as processes, at a real redis-server; all of them killed in turns. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { GalleryPage, Job } from "../../src/server/index.ts";
 import { expectOneMessage, model, type Running, run, start, workingFolder } from "../support/binary.ts";
@@ -155,6 +156,32 @@ describe("inkling worker", () => {
       expect([job.attempts, job.pictures.length]).toEqual([1, job.settings.count]);
     }
     expect(jobs).toHaveLength(2);
+  });
+
+  it("draws again what Redis lost: a picture on its way, or all that it had", async () => {
+    const serving = await serve();
+    const worker = await work();
+    const { id } = await post(serving.url, { ...request, steps: 40, count: 2 });
+    await until(serving.url, id, drawing);
+    await kill(serving);
+    await worker.until('"outcome":"done"');
+    const client = new Redis(redis.url);
+    const [stream] = await client.keys("*:reports");
+    for (const [entry, fields] of await client.xrange(stream!, "-", "+")) {
+      if (fields[1]!.includes('"index":0')) await client.xdel(stream!, entry);
+    }
+    const { url } = await serve();
+    expect((await done(url, id)).pictures.map(({ seed }) => seed)).toEqual([7, 8]);
+
+    await kill(worker);
+    const waits = await post(url, request);
+    await client.flushall();
+    client.disconnect();
+    await redis.kill();
+    await redis.start();
+    await work();
+    expect((await done(url, waits.id)).pictures).toHaveLength(1);
+    expect((await ask<GalleryPage>(`${url}/api/gallery`)).pictures).toHaveLength(3);
   });
 
   it("server and worker come back when Redis does, with what was accepted meanwhile", async () => {

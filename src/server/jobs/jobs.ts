@@ -128,8 +128,9 @@ export function createJobs(options: JobsOptions): Jobs {
       }
       if (event.type !== "picture") return channels.tell(id, event);
       const job = store.get(id);
-      // Drawn twice, by one who was taken to be gone, or when nobody wanted it any more.
-      if (!job || !isOpen(job) || event.index < job.drawn) return;
+      // Drawn twice, by one who was taken to be gone, or when nobody wanted it any more; or one before it got lost, and all that
+      // follow are drawn once more with that.
+      if (!job || !isOpen(job) || event.index !== job.drawn) return;
       const { type: _, png, seconds, ...picture } = event;
       const name = pictureId(id, picture.index);
       // The file first: a row says that there is one.
@@ -146,6 +147,10 @@ export function createJobs(options: JobsOptions): Jobs {
       const job = stored(id);
       for (const event of views.standing(job)) channels.tell(id, event);
       onEnd?.(job, secondsOf(job));
+    },
+    isWhole(id) {
+      const { settings, drawn } = stored(id);
+      return drawn >= settings.count;
     },
     moved: tellPlaces,
     watched: (id) => channels.watched().includes(id),

@@ -51,6 +51,8 @@ export interface Clerk {
   begin(id: string): boolean;
   told(id: string, event: WorkEvent): Promise<void>;
   end(id: string, outcome: Outcome): void;
+  /** Whether all its pictures are kept. */
+  isWhole(id: string): boolean;
   /** Others have moved up. */
   moved(): void;
   /** Whether somebody looks at it just now. */

@@ -119,6 +119,11 @@ export function createRedisQueue(redis: RedisPlace, { server, onError }: Omit<Qu
         const { outcome } = event;
         // One that was taken to be gone may still have finished; how else it ended there is no matter any more.
         if (outcome.type !== "done" && job?.worker !== undefined && job.worker !== worker) return;
+        if (outcome.type === "done" && !clerk.isWhole(id)) {
+          // Redis has lost a picture on its way, and the job with its end: it goes back into the line.
+          clerk.end(id, { type: "stopped" });
+          return lookAgain();
+        }
         clerk.end(id, outcome);
         if (outcome.type !== "stopped") {
           if (job?.previews) client.del(places.wish(id)).catch((error: unknown) => complain(error, id));
