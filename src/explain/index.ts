@@ -8,4 +8,5 @@ export * from "./plane.ts";
 export * from "./prompt-words.ts";
 export * from "./run.ts";
 export * from "./unet-drawing.ts";
+export * from "./way-back.ts";
 export * from "./word-space.ts";

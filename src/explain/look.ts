@@ -1,7 +1,7 @@
 import type { OpenModel } from "../pipelines/inkling.ts";
 import type { AttentionMaps, UnetCall } from "../pipelines/inside.ts";
-import { encodeWords } from "../pipelines/words.ts";
 import type { Tensor } from "../tensor/index.ts";
+import { plainWords } from "./plain-words.ts";
 import { type PromptWord, promptWords } from "./prompt-words.ts";
 
 export interface LookSettings {
@@ -26,22 +26,7 @@ export async function lookAt(
   { prompt, timestep, signal }: LookSettings,
   { networks, tokenizer }: Pick<OpenModel, "networks" | "tokenizer">,
 ): Promise<LookedAt> {
-  const settings = {
-    prompt,
-    negativePrompt: "",
-    promptSyntax: "plain",
-    emphasis: "original",
-    clipSkip: undefined,
-    guidance: 1,
-    guidanceInterval: [0, 1],
-  } as const;
-  const tools = { tokenizer, networks, steps: 1, distilled: false, known: new Map(), signal };
-  const told = encodeWords(settings, tools);
-  let ids: Tensor<"int64"> | undefined;
-  let turn = await told.next();
-  for (; !turn.done; turn = await told.next()) if (turn.value.type === "tokens") ids = turn.value.cond;
-  const { embedding } = turn.value.at(0).parts[0]!;
-
+  const { ids, embedding } = await plainWords(prompt, { networks, tokenizer }, signal);
   let call: UnetCall | undefined;
   const unet = networks.noisePredictor({ maps: true }, (made) => {
     call = made;
@@ -52,5 +37,5 @@ export async function lookAt(
     unet.dispose();
   }
   const { prediction, attention } = call!.said[0]!;
-  return { prediction, attention, words: promptWords(ids!, tokenizer) };
+  return { prediction, attention, words: promptWords(ids, tokenizer) };
 }

@@ -17,7 +17,7 @@ const shown: Readonly<Record<string, { readonly query: string; readonly selector
   guidance: { query: RUN, selector: ".sides img" },
   unet: { query: "part=mid_block.attentions.0", selector: "button[aria-pressed=true]" },
   latent: { query: "drawing=3&amount=30&channel=2", selector: "figure[aria-busy=false] img" },
-  race: { query: "race=steps", selector: "form" },
+  race: { query: "race=steps&prompt=a+lady", selector: ".lanes .picture[aria-busy=false] img" },
   "next-word": { query: "prompt=a+lady+with+blue&temperature=2", selector: "fieldset button" },
   clip: { query: "drawing=1", selector: "td.number" },
 };
@@ -60,6 +60,65 @@ it("goes through the steps by keys, and the address says where", async () => {
   await page.locator("input[type=range]").first().focus();
   await page.keyboard.press("ArrowRight");
   await expect.poll(() => new URL(page.url()).searchParams.get("step")).toBe("2");
+  await page.context().close();
+});
+
+it("goes back in time from the noised latents, and its address does so again", async () => {
+  const page = await studio.open("/explain/ink-drop?drawing=3&t=300&steps=2");
+  await page.getByRole("button", { name: "Go back in time from here" }).click();
+  const returned = page.locator("figure.returned[aria-busy=false] img");
+  await returned.waitFor();
+  expect(new URL(page.url()).searchParams.get("back")).toBe("1");
+  const clean = await returned.getAttribute("src");
+  await page.locator("input[type=range]").nth(1).focus();
+  await page.keyboard.press("ArrowLeft");
+  await expect.poll(() => new URL(page.url()).searchParams.get("step")).toBe("1");
+  await expect.poll(() => returned.getAttribute("src")).not.toBe(clean);
+  expect(await violations(page)).toEqual([]);
+  await page.goto(page.url().replace("step=1", "step=2"));
+  await expect.poll(() => returned.getAttribute("src")).toBe(clean);
+  // Another time is another way back, which nobody has asked for.
+  await page.locator("input[type=range]").first().focus();
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(() => new URL(page.url()).searchParams.has("back")).toBe(false);
+  await expect.poll(() => returned.count()).toBe(0);
+  await page.context().close();
+});
+
+it("draws one seed at five scales", async () => {
+  const page = await studio.open(`/explain/guidance?${RUN}&compare=1`);
+  const pictures = page.locator(".pictures .picture[aria-busy=false] img");
+  await expect.poll(() => pictures.count(), { timeout: 60_000 }).toBe(5);
+  const drawn = await pictures.evaluateAll((images) => images.map((image) => image.getAttribute("src")));
+  expect(new Set(drawn).size).toBe(5);
+  await page.context().close();
+});
+
+it("races from one seed, and its first lane has a picture", async () => {
+  const page = await open("race");
+  const lanes = page.locator(".lanes li");
+  expect(await lanes.first().getByRole("heading").textContent()).toBe("1 step");
+  expect(await lanes.count()).toBe(6);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.context().close();
+});
+
+it("shows where the layers of one size look in one step, and the address says so", async () => {
+  const page = await open("attention");
+  const map = page.locator("figure img").first();
+  const src = async () => map.getAttribute("src");
+  const all = await src();
+  await page.locator("select").selectOption({ index: 1 });
+  await expect.poll(src).not.toBe(all);
+  const group = await src();
+  await page.locator("input[type=range]").focus();
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(src).not.toBe(group);
+  const one = await src();
+  const { searchParams } = new URL(page.url());
+  expect([searchParams.get("layers"), searchParams.get("step")]).toEqual(["32×32", "1"]);
+  await page.reload();
+  await expect.poll(async () => (await map.count()) > 0 && src()).toBe(one);
   await page.context().close();
 });
 

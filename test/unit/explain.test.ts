@@ -1,6 +1,7 @@
 /** What the explanations are computed by: on numbers that are known, and on a tiny checkpoint. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
+  type BackStep,
   enlarged,
   explainedRun,
   findWords,
@@ -20,6 +21,7 @@ import {
   promptWords,
   tokensInSpace,
   unetDrawing,
+  wayBack,
   wordPlane,
 } from "../../src/explain/index.ts";
 import { type Inkling, load, openLanguageModel } from "../../src/pipelines/index.ts";
@@ -185,6 +187,39 @@ describe("the ink drop", () => {
     expect(prediction.length).toBe(sizeOf(x0.shape));
     expect(words.map(({ text }) => text)).toEqual(["blue", "eyes"]);
     expect(Object.keys(attention).length).toBeGreaterThan(1);
+  });
+});
+
+describe("the way back", () => {
+  it("begins with the very latents, and ends with the clean ones that the last step believes in", async () => {
+    const { parts } = inkling;
+    const { latentChannels } = parts.facts;
+    const shape = [1, latentChannels, 8, 8];
+    const latents = float32(shape, createGenerator("cpu", 4).randn(shape));
+    const asked = { prompt: "blue eyes", timestep: 400, steps: 2 };
+    const steps: BackStep[] = [];
+    for await (const step of wayBack(latents, asked, parts)) steps.push(step);
+    expect(steps.map(({ call, calls, timestep }) => [call, calls, timestep])).toEqual([
+      [0, 2, 400],
+      [1, 2, 200],
+    ]);
+    // By hand: DDIM's eq. 12 of what the U-Net says of these latents.
+    const { alpha, sigma } = noiseCurve(parts);
+    const { prediction } = await lookAt(latents, asked, parts);
+    const x0 = latents.data.map((x, i) => (x - sigma[400]! * prediction[i]!) / alpha[400]!);
+    expectClose(steps[0]!.x0.data, x0, 1e-5);
+    const after = x0.map((x, i) => alpha[200]! * x + sigma[200]! * prediction[i]!);
+    expectClose(steps[0]!.latents.data, after, 1e-5);
+    expect(steps[0]!.sigma).toBeCloseTo(sigma[400]! / alpha[400]!, 5);
+    expect(steps[1]!.latents.data).toEqual(steps[1]!.x0.data);
+    expect((await wayBack(latents, { ...asked, timestep: 0 }, parts).next()).value!.calls).toBe(1);
+  });
+
+  it("has no timestep that training had not, and at least one step", async () => {
+    const latents = float32([1, 4, 8, 8], new Float32Array(256));
+    const way = (timestep: number, steps: number) => wayBack(latents, { prompt: "", timestep, steps }, inkling.parts);
+    await expect(way(1000, 2).next()).rejects.toThrow("from 0 to 999");
+    await expect(way(3, 0).next()).rejects.toThrow("at least 1");
   });
 });
 

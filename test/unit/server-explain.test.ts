@@ -28,8 +28,10 @@ async function refused(path: string, body: unknown, ...words: string[]): Promise
 const floats = ({ data }: Numbers): Float32Array =>
   new Float32Array(new Uint8Array(Buffer.from(data, "base64")).buffer);
 
-async function linesOf(request: object): Promise<RunLine[]> {
-  const answer = await server.ask("POST", "/api/explain/run", { prompt: "blue eyes", seed: 1, ...request });
+const linesOf = (request: object) => linesFrom("/api/explain/run", { prompt: "blue eyes", seed: 1, ...request });
+
+async function linesFrom(path: string, request: object): Promise<RunLine[]> {
+  const answer = await server.ask("POST", path, request);
   expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
   const events = (await answer.text()).split("\n\n").filter((event) => event.startsWith("data: "));
   return events.map((event) => JSON.parse(event.replace(/^data: /, "")) as RunLine);
@@ -92,6 +94,20 @@ describe("pixels and latents", () => {
     const answer = await server.ask("POST", "/api/explain/decode", { latents: encoded.latents });
     expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "image/png"]);
     expect(`data:image/png;base64,${Buffer.from(await answer.arrayBuffer()).toString("base64")}`).toBe(encoded.picture);
+  });
+
+  it("are taken back from noise step by step", async () => {
+    const data = Buffer.from(new Float32Array(256).fill(0.5).buffer).toString("base64");
+    const latents = { shape: [1, 4, 8, 8], data };
+    const lines = await linesFrom("/api/explain/back", { latents, timestep: 300, prompt: "blue eyes", steps: 2 });
+    expect(lines).toMatchObject([
+      { type: "step", call: 0, calls: 2, timestep: 300, latents: { shape: latents.shape } },
+      { type: "step", call: 1, calls: 2, timestep: 150, maps: [] },
+    ]);
+    const [late] = await linesFrom("/api/explain/back", { latents, timestep: 1000, prompt: "" });
+    expect(late).toMatchObject({ type: "failed", message: expect.stringContaining("from 0 to 999") });
+    const short = { shape: [1, 4, 8, 4], data };
+    await refused("/api/explain/back", { latents: short, timestep: 3, prompt: "" }, "512 bytes", "1024");
   });
 
   it("have to be of one size, finite, and of this model's channels", async () => {

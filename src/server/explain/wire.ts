@@ -34,7 +34,14 @@ export async function lineOf(event: RunEvent): Promise<RunLine> {
   if (event.type === "image") {
     return { type: "image", picture: await dataUrl(event.image), seed: event.settings.seed };
   }
-  const { type, call, calls, timestep, sigma, latents, x0, prediction, cond, uncond, maps } = event;
+  return stepLine(event);
+}
+
+type Step = Extract<RunEvent, { type: "step" }>;
+
+/** A step as a line of the answer; of a walk that was not looked into, without maps. */
+export function stepLine(step: Omit<Step, "seen" | "maps"> & Partial<Pick<Step, "maps">>): RunLine {
+  const { type, call, calls, timestep, sigma, latents, x0, prediction, cond, uncond, maps = [] } = step;
   return {
     ...{ type, call, calls, timestep, sigma },
     latents: numbersOf(latents),

@@ -116,6 +116,18 @@ export type Encoded = z.infer<typeof encoded>;
 export const decodeRequest = z.strictObject({ latents: numbers, model }).meta({ id: "DecodeRequest" });
 export type DecodeRequest = z.infer<typeof decodeRequest>;
 
+/** POST /api/explain/back: noisy latents, and how they are taken back. Answers with a run's steps. */
+export const backRequest = z
+  .strictObject({
+    latents: numbers,
+    timestep: z.int().min(0).describe("How noisy they are"),
+    prompt: words.describe("What they show, as far as that is known"),
+    steps: z.int().min(1).max(100).optional().describe("At most; default 20"),
+    model,
+  })
+  .meta({ id: "BackRequest" });
+export type BackRequest = z.infer<typeof backRequest>;
+
 /** POST /api/explain/words */
 export const wordsRequest = z
   .strictObject({ text: words, other: words.optional().describe("To compare it with"), model })

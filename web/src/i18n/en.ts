@@ -275,8 +275,12 @@ export const en = {
   "explain.ink.after": "With so much noise in its latent, decoded",
   "explain.ink.latents": "The latent with noise",
   "explain.ink.curve": "Signal-to-noise ratio, powers of ten, over time",
+  "explain.ink.way": "The way back",
+  "explain.ink.how":
+    "It begins with the very latent above, and in every step the model, told the caption if there is one, takes away some of what it holds to be noise.",
   "explain.ink.back": "Go back in time from here",
-  "explain.ink.returned": "What the model makes of it",
+  "explain.ink.from": "from time {time}",
+  "explain.ink.returned": "What the model believes the picture to be, decoded",
 
   "explain.words": "Words",
   "explain.words.about":

@@ -1,4 +1,5 @@
 import type {
+  BackRequest,
   DecodeRequest,
   Encoded,
   EncodeRequest,
@@ -31,14 +32,17 @@ export const ask = {
     asked<ExplainedWords>("/api/explain/words", { json: request, signal }),
   next: (text: string, signal: AbortSignal) => asked<NextWords>("/api/explain/next", { json: { text }, signal }),
   score: (request: ScoreRequest, signal: AbortSignal) => asked<Scores>("/api/score", { json: request, signal }),
-  /** The lines of a run, as they come. */
-  async *run(request: RunRequest, signal: AbortSignal): AsyncGenerator<RunLine, void, void> {
-    const { body } = await send("/api/explain/run", { json: request, signal });
-    let rest = "";
-    for await (const text of body!.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) if (line.startsWith("data: ")) yield JSON.parse(line.slice(6)) as RunLine;
-    }
-  },
+  run: (request: RunRequest, signal: AbortSignal) => lines("/api/explain/run", { json: request, signal }),
+  back: (request: BackRequest, signal: AbortSignal) => lines("/api/explain/back", { json: request, signal }),
 };
+
+/** The lines of a run, as they come. */
+async function* lines(path: string, call: Call): AsyncGenerator<RunLine, void, void> {
+  const { body } = await send(path, call);
+  let rest = "";
+  for await (const text of body!.pipeThrough(new TextDecoderStream())) {
+    const found = (rest + text).split("\n");
+    rest = found.pop()!;
+    for (const line of found) if (line.startsWith("data: ")) yield JSON.parse(line.slice(6)) as RunLine;
+  }
+}

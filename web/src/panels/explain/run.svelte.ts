@@ -1,5 +1,5 @@
 import { untrack } from "svelte";
-import type { RunLine, RunRequest } from "../../../../src/server/schema/index.ts";
+import type { BackRequest, RunLine, RunRequest } from "../../../../src/server/schema/index.ts";
 import { ask } from "./ask.ts";
 import { type Floats, floatsOf, sharesOf } from "./numbers.ts";
 
@@ -25,6 +25,8 @@ export interface RunStep {
   readonly maps: readonly GroupMaps[];
 }
 
+type Lines<Request> = (request: Request, signal: AbortSignal) => AsyncGenerator<RunLine, void, void>;
+
 /** A picture of one's own that is looked into while it is drawn. */
 export class Run {
   words = $state.raw<readonly string[]>([]);
@@ -34,6 +36,7 @@ export class Run {
   error = $state.raw<unknown>();
   #stop = $state.raw<AbortController>();
   #asked = "";
+  #whole = false;
 
   get busy(): boolean {
     return this.#stop !== undefined;
@@ -41,22 +44,27 @@ export class Run {
 
   /** Draws this, unless it is what was drawn last. */
   async draw(request: RunRequest): Promise<void> {
-    const asked = JSON.stringify(request);
-    if (asked === this.#asked && (this.busy || this.picture)) return;
-    this.#asked = asked;
-    await this.#start(request);
+    await this.#once(request, ask.run);
   }
 
-  async #start(request: RunRequest): Promise<void> {
-    this.stop();
+  /** Takes noisy latents back to clean ones, unless it is what was done last: steps without a picture. */
+  async goBack(request: BackRequest): Promise<void> {
+    await this.#once(request, ask.back);
+  }
+
+  async #once<Request>(request: Request, lines: Lines<Request>): Promise<void> {
+    const asked = JSON.stringify(request);
+    if (asked === this.#asked && (untrack(() => this.busy) || this.#whole)) return;
+    this.clear();
+    this.#asked = asked;
     const own = new AbortController();
     this.#stop = own;
-    [this.words, this.steps, this.picture, this.error] = [[], [], undefined, undefined];
     try {
-      for await (const line of ask.run(request, own.signal)) {
+      for await (const line of lines(request, own.signal)) {
         if (own.signal.aborted) return;
         this.#take(line);
       }
+      this.#whole = this.error === undefined;
     } catch (error) {
       if (!own.signal.aborted) this.error = error;
     } finally {
@@ -70,11 +78,18 @@ export class Run {
     this.#stop = undefined;
   }
 
+  /** Stops, and forgets what was seen. */
+  clear(): void {
+    this.stop();
+    [this.words, this.steps, this.picture, this.error] = [[], [], undefined, undefined];
+    [this.#asked, this.#whole] = ["", false];
+  }
+
   #take(line: RunLine): void {
     if (line.type === "words") this.words = line.words;
     else if (line.type === "image") this.picture = line.picture;
     else if (line.type === "failed") this.error = new Error(line.message);
-    else this.steps = [...this.steps, stepOf(line)];
+    else this.steps = [...untrack(() => this.steps), stepOf(line)];
   }
 }
 
