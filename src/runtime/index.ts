@@ -8,6 +8,7 @@ export {
   startRuntime,
 } from "./devices.ts";
 export { createNodeRuntime } from "./node.ts";
+export { isOutOfMemory } from "./out-of-memory.ts";
 export { clearPrepared, listPrepared, PREPARED_LIMIT, type PreparedEntry } from "./prepared-folder.ts";
 export { processor } from "./prepared-key.ts";
 export { createProcessRuntime } from "./process.ts";

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { OnnxModel } from "../graph/index.ts";
 import { type Tensor, untilAborted } from "../tensor/index.ts";
 import { abilitiesOf } from "./abilities.ts";
+import { describeExit } from "./exit.ts";
 import { disposed, numbersOf } from "./ort.ts";
 import { removeDraftsOf } from "./prepared-folder.ts";
 import type { KeptReference, Reply, Request } from "./protocol.ts";
@@ -61,6 +62,9 @@ const MEMORY_BACK_AT_ONCE = { MALLOC_MMAP_THRESHOLD_: "1048576" };
  */
 const MEMORY_KEPT = { MALLOC_MMAP_THRESHOLD_: `${2 ** 23}`, MALLOC_TRIM_THRESHOLD_: `${2 ** 26}` };
 
+/** Characters of what it says that are kept: a stack of Node's, and before it why there is one. */
+const SAID_LAST = 2 ** 14;
+
 interface Holdable {
   ref(): void;
   unref(): void;
@@ -98,7 +102,7 @@ class Host {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     this.#child.stderr!.on("data", (chunk: Buffer) => {
-      this.#stderr = (this.#stderr + chunk.toString()).slice(-2000);
+      this.#stderr = (this.#stderr + chunk.toString()).slice(-SAID_LAST);
     });
     this.#exit = new Promise((resolve) => {
       this.#child.once("exit", (code, signal) => {
@@ -301,11 +305,4 @@ class Kept implements KeptTensor {
     if (!this.isDisposed) this.#giveUp();
     this.isDisposed = true;
   }
-}
-
-function describeExit(code: number | null, signal: NodeJS.Signals | null, stderr: string): string {
-  const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
-  const hint = signal === "SIGKILL" ? " The system may have run out of memory: try a smaller size or model." : "";
-  const last = stderr.trim().split("\n").at(-1);
-  return `The inference process ${how}.${hint}${last ? ` Its last words: ${last}` : ""}`;
 }

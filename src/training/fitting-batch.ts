@@ -1,11 +1,7 @@
-import type { Runtime } from "../runtime/index.ts";
+import { isOutOfMemory, type Runtime } from "../runtime/index.ts";
 import { InputError, type Tensor, zeros } from "../tensor/index.ts";
 import type { Lesson } from "./lesson.ts";
 import { type Batch, createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
-
-/** What ONNX Runtime, the C++ library and the system say where memory ends; the system ends the process by SIGKILL. */
-const OUT_OF_MEMORY =
-  /bad_?alloc|allocate memory|out of memory|not enough memory|SIGKILL|Failed to allocate|allocation failed/i;
 
 export interface Tried {
   readonly lesson: Pick<Lesson, "loss" | "initial" | "frozen" | "contrasts">;
@@ -24,7 +20,7 @@ export async function whereItFits<T>(step: Promise<T>, tried: Tried): Promise<T>
   try {
     return await step;
   } catch (error) {
-    if (!isOutOfMemory(error)) throw error;
+    if (!lacksMemory(error)) throw error;
     const fitting = await fittingBatch({ ...tried, batch: tried.batch >> 1 });
     throw new InputError(`There is not enough memory for a batch of ${tried.batch}. ${advice(fitting, tried)}`, {
       cause: error,
@@ -41,8 +37,8 @@ function advice(fitting: number | undefined, { batch, lesson: { contrasts }, opt
   return `${fits} --accumulate ${Math.ceil(batch / fitting)}, which learns the same.${spared}`;
 }
 
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && OUT_OF_MEMORY.test(error.message);
+function lacksMemory(error: unknown): boolean {
+  return error instanceof Error && isOutOfMemory(error.message);
 }
 
 /** The first batch of `batch`, its half, the half of that … with which a step can be taken; undefined where none can. */
@@ -55,7 +51,7 @@ async function fittingBatch({ lesson, batch, runtime, options }: Tried): Promise
       await trainer.step(emptyBatch(loss), 0);
       return size;
     } catch (error) {
-      if (!isOutOfMemory(error)) throw error;
+      if (!lacksMemory(error)) throw error;
     } finally {
       await trainer?.close().catch(() => {});
     }

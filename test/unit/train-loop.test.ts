@@ -204,14 +204,16 @@ describe("gradients that run over in 16 bits", () => {
 
 describe("memory that does not suffice", () => {
   const full = new Error("Failed to allocate memory for requested buffer of size 1");
+  /** What is said where Node gives up in the process that computes. */
+  const gaveUp = new Error("The inference process was ended by SIGABRT. Its last words: OOM error in V8: Committing");
   /** Room for so many examples at once. */
-  const roomFor = (most: number): Runtime => ({
+  const roomFor = (most: number, error = full): Runtime => ({
     ...runtime,
     async createSession(model, options) {
       const session = await runtime.createSession(model, options);
       if (!session.outputNames.includes("loss")) return session;
       const runKeeping: Session["runKeeping"] = async (feeds) => {
-        if (feeds["x"]!.shape[0]! > most) throw full;
+        if (feeds["x"]!.shape[0]! > most) throw error;
         return session.runKeeping(feeds);
       };
       return { ...session, runKeeping };
@@ -221,6 +223,7 @@ describe("memory that does not suffice", () => {
   it("says which batch fits", async () => {
     const advice = /not enough memory for a batch of 32\. A batch of 8 fits.*--batch 8 --accumulate 4/;
     await expect(learn({ batch: 32 }, roomFor(9))).rejects.toThrow(advice);
+    await expect(learn({ batch: 32 }, roomFor(9, gaveUp))).rejects.toThrow(advice);
     await expect(learn({ batch: 32 }, roomFor(0))).rejects.toThrow(/Not even a single example fits/);
   });
 });
