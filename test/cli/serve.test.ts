@@ -105,6 +105,28 @@ describe("inkling serve", () => {
     await again.finished;
   });
 
+  it("when stopped lets what is drawn come to its end, where its grace is long enough", async () => {
+    const serving = await startServing(folder.path("data"), folder.cwd, ["--grace", "30"]);
+    const { id } = await ask<Job>(`${serving.url}/api/jobs`, "POST", { ...request, steps: 300 });
+    const watching = fetch(`${serving.url}/api/jobs/${id}/events`).then((answer) => answer.text());
+    while ((await ask<Job>(`${serving.url}/api/jobs/${id}`)).progress === null);
+    serving.child.kill("SIGTERM");
+    while ((await fetch(`${serving.url}/readyz`)).ok);
+    // It has heard, and is in the midst of it.
+    const meanwhile = await ask<Job>(`${serving.url}/api/jobs/${id}`);
+    expect(meanwhile.state).toBe("running");
+    expect(meanwhile.progress!.call).toBeLessThan(300);
+    expect(meanwhile.secondsLeft).toBeGreaterThan(0);
+    expect(await watching).toMatch(/event: image\n.*event: done\n/s);
+    expect((await serving.finished).code).toBe(143);
+    const again = await startServing(folder.path("data"), folder.cwd);
+    const job = await ask<Job>(`${again.url}/api/jobs/${id}`);
+    expect(job).toMatchObject({ state: "done", attempts: 1, pictures: [{ id: `${id}-0` }] });
+    expect((await fetch(`${again.url}/api/pictures/${id}-0`)).status).toBe(200);
+    again.child.kill("SIGTERM");
+    await again.finished;
+  });
+
   it("begins a job again where the process that computes was killed, in the same life", async () => {
     const serving = await startServing(folder.path("data"), folder.cwd);
     const { id } = await ask<Job>(`${serving.url}/api/jobs`, "POST", { ...request, steps: 60 });

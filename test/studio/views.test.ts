@@ -4,9 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import type { Locator, Page } from "playwright-core";
 import { afterAll, describe, expect, it } from "vitest";
 import { addKey } from "../../src/server/access/keys.ts";
-import { PANELS } from "../../web/src/panels/registry.ts";
+import { en } from "../../web/src/i18n/en.ts";
+import type { MessageKey } from "../../web/src/i18n/i18n.ts";
+import { VIEWS } from "../../web/src/panels/explain/views.ts";
+import { PANELS, type Panel } from "../../web/src/panels/registry.ts";
 import { openStudio, violations } from "./open-studio.ts";
 
 const built = fileURLToPath(new URL("../../dist/studio/", import.meta.url));
@@ -85,6 +89,72 @@ describe.each(looks)("%s", (_, look) => {
       await page.locator("main h1").waitFor({ state: "attached" });
       expect(await violations(page), id).toEqual([]);
       expect(await page.evaluate("document.documentElement.scrollWidth"), id).toBe(page.viewportSize()!.width);
+    }
+    await page.context().close();
+  });
+});
+
+describe("by keys alone", () => {
+  const text = (key: MessageKey) => en[key as keyof typeof en];
+  /** The panel of explanations begins with the first of them. */
+  const titleOf = ({ id, title }: Panel) => (id === "explain" ? VIEWS[0]!.title : title);
+  const shows = (page: Page, title: MessageKey) =>
+    page.getByRole("heading", { name: text(title), level: 1, exact: true }).waitFor();
+  const nowhere = async () => {
+    const page = await studio.open("/nowhere");
+    await shows(page, "app.nowhere");
+    return page;
+  };
+
+  /** Goes on with Tab until it is there, as a person would who sees where the focus is. */
+  async function tabTo(target: Locator): Promise<void> {
+    const focused = () => target.evaluate((element) => element.matches(":focus-visible"));
+    for (let tabs = 0; tabs < 60; tabs++) {
+      if (await focused()) return;
+      await target.page().keyboard.press("Tab");
+    }
+    throw new Error(`Tab does not lead to ${target}.`);
+  }
+
+  it("every view is reached by its letter, and ? tells which", async () => {
+    const page = await nowhere();
+    for (const panel of PANELS) {
+      await page.keyboard.press(panel.key!);
+      await page.waitForURL((url) => url.pathname === `/${panel.id}`);
+      await shows(page, titleOf(panel));
+      await page.keyboard.press("?");
+      const help = page.getByRole("dialog", { name: text("keys.title") });
+      await help.waitFor();
+      const told = await help.locator("dl > div").allTextContents();
+      expect(told).toEqual(expect.arrayContaining(PANELS.map(({ key, title }) => `${key} ${text(title)}`)));
+      await page.keyboard.press("Escape");
+      await help.waitFor({ state: "detached" });
+    }
+    await page.context().close();
+  });
+
+  it("every view is reached with Tab and Enter", async () => {
+    const page = await nowhere();
+    for (const panel of PANELS) {
+      await tabTo(page.locator(`nav a[href="/${panel.id}"]`));
+      await page.keyboard.press("Enter");
+      await page.waitForURL((url) => url.pathname === `/${panel.id}`);
+      await shows(page, titleOf(panel));
+    }
+    await page.context().close();
+  });
+
+  it("every explanation is reached with Tab and Enter", async () => {
+    const page = await nowhere();
+    await page.keyboard.press("e");
+    const links = page.getByRole("navigation", { name: text("explain.views") });
+    for (const { id, title } of VIEWS) {
+      await tabTo(links.getByRole("link", { name: text(title), exact: true }));
+      await page.keyboard.press("Enter");
+      await page.waitForURL((url) => url.pathname === `/explain/${id}`);
+      await shows(page, title);
+      // What it is about, below what it says of itself.
+      await page.locator("article > header ~ *").first().waitFor();
     }
     await page.context().close();
   });

@@ -387,6 +387,34 @@ describe("watching", () => {
     await reader.cancel();
   });
 
+  it("says how long it takes: what is left of the job that is drawn, and then what its own pictures take", async () => {
+    const { post, ask, drawing, until } = await open();
+    const left = async (id: string) => ((await (await ask("GET", `/api/jobs/${id}`)).json()) as Job).secondsLeft;
+    drawing.hold();
+    const first = await post({});
+    await until(first.id, "running");
+    // Nothing was seen drawing yet.
+    expect(await left(first.id)).toBeNull();
+    expect(await left((await post({})).id)).toBeNull();
+    drawing.release();
+    const before = await post({});
+    await until(before.id, "done");
+    drawing.hold();
+    const drawn = await post({});
+    await until(drawn.id, "running");
+    // One step, which says that a second is left (and pictures say that they took 0.1).
+    drawing.release();
+    drawing.hold();
+    for await (const _ of ticks()) if ((await left(drawn.id)) !== null) break;
+    expect(await left(drawn.id)).toBe(1);
+    const next = await post({});
+    const last = await post({ steps: 6, count: 2 });
+    expect(await left(next.id)).toBeCloseTo(1 + 0.1);
+    expect(await left(last.id)).toBeCloseTo(1 + 0.1 + 2 * 0.3);
+    const [told] = await eventsOf(await ask("GET", `/api/jobs/${last.id}/events`), 1);
+    expect(told).toMatchObject({ type: "queued", position: 1, secondsLeft: expect.closeTo(1.7) });
+  });
+
   it("ends when the server stops, which is not the job's last word", async () => {
     const { post, ask, drawing, until, stop } = await open();
     drawing.hold();
