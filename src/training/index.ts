@@ -99,7 +99,7 @@ export { captionerRecipe } from "./recipes/captioner.ts";
 export { clipRecipe } from "./recipes/clip.ts";
 export { diffusionRecipe } from "./recipes/diffusion.ts";
 export { gpt2Recipe } from "./recipes/gpt2.ts";
-export { inversionRecipe, loraRecipe } from "./recipes/tune.ts";
+export { fullRecipe, inversionRecipe, loraRecipe } from "./recipes/tune.ts";
 export { vaeRecipe } from "./recipes/vae.ts";
 export { reconstructed } from "./reconstruction.ts";
 export { openRedisPost, type RedisPost, type RedisPostOptions } from "./redis-post.ts";

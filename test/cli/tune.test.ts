@@ -1,15 +1,17 @@
-/** `inkling tune` as a process: what it writes is drawn with `--lora` and `--embedding`. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+/** `inkling tune` as a process: what it writes is drawn with `--lora`, `--embedding` and `--model`. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { encodePicture } from "../../src/image/index.ts";
 import { type Example, shapes } from "../../src/training/index.ts";
-import { readSafetensors } from "../../src/weights/index.ts";
+import { readSafetensors, readTensor } from "../../src/weights/index.ts";
 import { expectOneMessage, model, run, start, workingFolder } from "../support/binary.ts";
 
 const work = workingFolder();
 const LORA = "pytorch_lora_weights.safetensors";
 const WORD = "learned_embeds.safetensors";
+const UNET = "unet/diffusion_pytorch_model.safetensors";
+const TEXT = "text_encoder/model.safetensors";
 
 /** Three pictures, one of which has a caption of its own. */
 beforeEach(async () => {
@@ -40,6 +42,18 @@ async function draw(prompt: string, ...more: string[]): Promise<Buffer> {
 
 /** The pictures' own bytes: what a PNG says of its making differs. */
 const pixels = (png: Buffer): string => png.subarray(png.indexOf("IDAT")).toString("base64");
+
+/** The weights of a network in a run's folder: those of the model it began with, and others. */
+async function compared(out: string, file: string): Promise<{ same: string[]; other: string[] }> {
+  const [before, after] = await Promise.all([join(model, file), work.path(out, file)].map(readSafetensors));
+  expect([...after!.tensors.keys()].sort()).toEqual([...before!.tensors.keys()].sort());
+  const found = { same: [] as string[], other: [] as string[] };
+  for (const [name, weight] of after!.tensors) {
+    const [now, then] = [await readTensor(weight), await readTensor(before!.tensors.get(name)!)];
+    found[`${now.data}` === `${then.data}` ? "same" : "other"].push(name);
+  }
+  return found;
+}
 
 describe("tune", () => {
   it("writes a LoRA that is drawn with --lora, and shows samples on its way", async () => {
@@ -128,11 +142,46 @@ describe("tune", () => {
     expect(pixels(elsewhere)).toBe(pixels(await draw("a lady")));
   });
 
+  it("teaches all weights of a model, with --full, from pictures without captions", async () => {
+    rmSync(work.path("pictures", "0.txt"));
+    const full = (out: string, steps: string, ...more: string[]) => {
+      const args = ["--full", "--name", "sks cat", "--lr", "0.001", "--steps", steps];
+      return done(...tuned(out, ...args, ...more));
+    };
+    const { stdout, said } = await full("cat", "2", "--samples-every", "2");
+    expect(stdout).toBe(`${work.path("cat")}\n`);
+    expect(said.join("\n")).toMatch(/pictures: 3 pictures/);
+    expect(work.files("cat", "samples")).toEqual(["step-000002.png"]);
+    expect((await compared("cat", UNET)).same).toEqual([]);
+    expect((await compared("cat", TEXT)).other).toEqual([]);
+    const prompt = "a photo of sks cat";
+    const drawn = await draw(prompt, "--model", "./cat");
+    expect(pixels(drawn)).not.toBe(pixels(await draw(prompt)));
+
+    // What goes on comes to the very bytes, with the text encoder and what was drawn before learnt along.
+    const along = ["--train-text-encoder", "--prior", "a cat", "--prior-pictures", "2", "-q"];
+    await full("straight", "2", ...along);
+    expect(readdirSync(work.path("..", ".cache", "inkling", "prior"))).toHaveLength(1);
+    await full("resumed", "1", ...along);
+    await done("tune", "--full", "--resume", "--out", "resumed", "--steps", "2", "--threads", "1", "-q");
+    const bytes = (out: string, file: string) => readFileSync(work.path(out, file));
+    for (const file of [UNET, TEXT]) {
+      expect(bytes("resumed", file).equals(bytes("straight", file)), file).toBe(true);
+      expect(bytes("straight", file).equals(bytes("cat", file)), file).toBe(false);
+    }
+  });
+
   it.each([
     [["--rank", "4", "--textual-inversion", "--name", "x"], 2, "--rank is of a LoRA"],
     [["--train-text-encoder", "--textual-inversion"], 2, "--train-text-encoder is of a LoRA"],
     [["--prior-pictures", "4"], 2, "add --prior"],
     [["--prior", "a cat", "--textual-inversion", "--name", "x"], 2, "--prior is of a LoRA"],
+    [["--full", "--rank", "4"], 2, "--rank is of a LoRA, and --full makes none"],
+    [["--full", "--targets", "attention"], 2, "--targets is of a LoRA"],
+    [["--full", "--format", "kohya"], 2, "--full writes the model itself"],
+    [["--full", "--vectors", "4"], 2, "--vectors needs --textual-inversion"],
+    [["--full", "--textual-inversion", "--name", "x"], 2, "cannot be used with"],
+    [["--full", "--prior-weight", "2"], 2, "add --prior"],
     [["--vectors", "4"], 2, "--vectors needs --textual-inversion"],
     [["--textual-inversion"], 2, "add --name"],
     [["--textual-inversion", "--name", "x", "--init", " "], 1, "no word to begin with"],

@@ -20,12 +20,12 @@ export function tune(command: Command, cli: Cli): void {
       "Teaches a LoRA beside a model, or with --textual-inversion a new word, what your pictures show: " +
         '`inkling tune --data my-pictures --name "sks cat" --from sd1.5 --out my-cat`, then ' +
         '`inkling "a photo of sks cat" --model sd1.5 --lora my-cat/pytorch_lora_weights.safetensors`. The model itself stays as ' +
-        "it is; to teach all of its weights, `inkling train diffusion --from` it.",
+        "it is. With --full all of its weights learn, and --out becomes a model of its own: `--model ./my-cat`.",
     );
   addSubjectOptions(command, {
     data: "a folder of pictures, with captions or without, or a .tar of them",
     from: "a name of `inkling models`, a checkpoint folder, or a .safetensors file to tune",
-    out: "gets what was learnt",
+    out: "gets what was learnt, with --full the model",
     steps: "(default: 500; of a new word 1000)",
   });
   command
@@ -42,7 +42,7 @@ export function tune(command: Command, cli: Cli): void {
         "what it stands beside: attention's projections, all of the transformers, or the convolutions too (default: attention)",
       ).choices(loraTargets),
     )
-    .option("--train-text-encoder", "a LoRA for the text encoder too")
+    .option("--train-text-encoder", "a LoRA for the text encoder too; with --full all of its weights")
     .option(
       "--prior <prompt>",
       'what else it should go on drawing as it does: "a cat"; it draws that first, and learns it along',
@@ -53,11 +53,19 @@ export function tune(command: Command, cli: Cli): void {
       integer("They are", ...limits.priorPictures),
     )
     .option("--prior-weight <n>", "what these count beside your own (default: 1)", number(...limits.priorWeight))
+    .addOption(
+      new Option("--full", "teach all weights of the U-Net rather than a LoRA, and write a whole model").conflicts(
+        "textualInversion",
+      ),
+    )
     .option("--textual-inversion", "learn only the vectors of a new word, --name")
     .option("--vectors <n>", "how many stand for it (default: 1)", integer("They are", ...limits.vectors))
     .option("--init <words>", "words whose vectors it begins with (default: object)");
   addDiffusionOptions(
-    addLearningOptions(addPictureOptions(command), { rate: "0.0001; of a new word 0.005", ema: 0 }),
+    addLearningOptions(addPictureOptions(command), {
+      rate: "0.0001; of a new word 0.005; with --full 0.00001",
+      ema: 0,
+    }),
     0,
   );
   addSampleOptions(addRunOptions(command), "the name")

@@ -5,9 +5,11 @@ import {
   type Dataset,
   type DiffusionBatchOptions,
   type DiffusionModel,
+  diffusionLesson,
   diffusionModel,
   type Example,
   fitted,
+  fullRecipe,
   inversionLesson,
   inversionRecipe,
   type Lesson,
@@ -29,11 +31,13 @@ import type { PictureFlags } from "./recipe.ts";
 import { sampler } from "./samples.ts";
 import { type Prepared, type Subject, type TrainOptions, teach } from "./teach.ts";
 
-export interface TuneOptions extends TrainOptions, PictureFlags, LoraFlags, InversionFlags {
+export interface TuneOptions extends TrainOptions, PictureFlags, LoraFlags, InversionFlags, WeightsFlags {
   readonly name?: string;
   readonly template?: string;
   readonly format?: AdapterFormat;
   readonly textualInversion?: boolean;
+  /** All weights of the model. */
+  readonly full?: boolean;
   readonly captionDropout?: number;
   readonly snrGamma?: number;
   readonly samplesEvery?: number;
@@ -45,6 +49,10 @@ interface LoraFlags {
   readonly rank?: number;
   readonly alpha?: number;
   readonly targets?: LoraTarget;
+}
+
+/** Of what may change all that a model draws: a LoRA, or all of its weights. */
+interface WeightsFlags {
   readonly trainTextEncoder?: boolean;
   readonly prior?: string;
   readonly priorPictures?: number;
@@ -59,24 +67,34 @@ interface InversionFlags {
 
 type LoraRecipe = WholeRecipe<typeof loraRecipe>;
 type InversionRecipe = WholeRecipe<typeof inversionRecipe>;
+type FullRecipe = WholeRecipe<typeof fullRecipe>;
 
 /**
- * Teaches a LoRA, or a new word, beside a model that stays as it is.
+ * Teaches a LoRA, or a new word, beside a model that stays as it is; or all weights of the model, which is written anew.
  *
  * @throws UsageError for options that mean nothing together; what {@link teach} throws
  */
-export function tune({ textualInversion = false, ...options }: TuneOptions, cli: Cli): Promise<void> {
-  const { rank, alpha, targets, trainTextEncoder, prior, priorPictures, priorWeight, vectors, init } = options;
-  const others = textualInversion
-    ? { rank, alpha, targets, trainTextEncoder, prior, priorPictures, priorWeight }
-    : { vectors, init };
-  const stray = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
-  if (stray) {
-    const flag = `--${stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    const why = textualInversion ? "is of a LoRA, and --textual-inversion makes none" : "needs --textual-inversion";
-    throw new UsageError(`${flag} ${why}`);
+export function tune({ textualInversion = false, full = false, ...options }: TuneOptions, cli: Cli): Promise<void> {
+  checkTogether({ ...options, textualInversion, full });
+  if (textualInversion) return teach(inversion, options, cli);
+  return full ? teach(whole, options, cli) : teach(lora, options, cli);
+}
+
+function checkTogether({ textualInversion, full, config, resume, ...options }: TuneOptions): void {
+  const { rank, alpha, targets, trainTextEncoder, prior, priorPictures, priorWeight, vectors, init, format } = options;
+  const ofLora = { rank, alpha, targets };
+  if (textualInversion) {
+    const stray = firstOf({ ...ofLora, trainTextEncoder, prior, priorPictures, priorWeight });
+    if (stray) throw new UsageError(`${stray} is of a LoRA, and --textual-inversion makes none`);
+    return;
   }
-  const { config, resume } = options;
+  const word = firstOf({ vectors, init });
+  if (word) throw new UsageError(`${word} needs --textual-inversion`);
+  if (full) {
+    const stray = firstOf(ofLora);
+    if (stray) throw new UsageError(`${stray} is of a LoRA, and --full makes none`);
+    if (format) throw new UsageError("--format is of a file beside a model, and --full writes the model itself");
+  }
   if (
     prior === undefined &&
     config === undefined &&
@@ -85,19 +103,23 @@ export function tune({ textualInversion = false, ...options }: TuneOptions, cli:
   ) {
     throw new UsageError('what should be drawn as before is not said: add --prior "a cat"');
   }
-  return textualInversion ? teach(inversion, options, cli) : teach(lora, options, cli);
+}
+
+/** The first of some options that was given, as it was written. */
+function firstOf(options: Readonly<Record<string, unknown>>): string | undefined {
+  const given = Object.entries(options).find(([, value]) => value !== undefined)?.[0];
+  return given && `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 const lora: Subject<typeof loraRecipe, Example | Pair> = {
   kind: loraRecipe,
   things: "pictures",
   async prepare({ recipe }, cli, machine) {
-    const { format, output, rank, alpha = rank, targets, trainTextEncoder, seed, prior: prompt } = recipe;
+    const { format, output, rank, alpha = rank, targets, trainTextEncoder, seed } = recipe;
     const file = format === "kohya" ? `${basename(resolve(output))}.safetensors` : "pytorch_lora_weights.safetensors";
     const size = { rank, alpha };
-    const { from, priorPictures: count, priorWeight: weight } = recipe;
     return prepareTuning(recipe, cli, {
-      prior: prompt === undefined ? undefined : { prompt, count, weight, from: from!, machine },
+      prior: priorOf(recipe, machine),
       lesson: (runtime, { model, data, ...batches }) => {
         const metadata = format === "kohya" ? kohyaMetadata({ ...recipe, ...size }, model, data) : { format: "pt" };
         const options = { ...batches, ...size, targets, trainTextEncoder, seed, format, file, metadata };
@@ -126,6 +148,19 @@ const inversion: Subject<typeof inversionRecipe, Example | Pair> = {
   },
 };
 
+const whole: Subject<typeof fullRecipe, Example | Pair> = {
+  kind: fullRecipe,
+  things: "pictures",
+  async prepare({ recipe }, cli, machine) {
+    const { trainTextEncoder, seed } = recipe;
+    return prepareTuning(recipe, cli, {
+      prior: priorOf(recipe, machine),
+      lesson: (runtime, { model, ...batches }) =>
+        diffusionLesson(model, runtime, { ...batches, trainTextEncoder, seed }),
+    });
+  },
+};
+
 /** What a lesson is made of. */
 interface Opened extends DiffusionBatchOptions {
   readonly model: DiffusionModel;
@@ -134,14 +169,21 @@ interface Opened extends DiffusionBatchOptions {
 
 interface Tuned {
   /** What else is learnt along, and what it counts. */
-  readonly prior?: Pick<PriorWanted, "prompt" | "count" | "from" | "machine"> & { readonly weight: number };
+  readonly prior?: Prior;
   lesson(runtime: Parameters<Prepared<Example>["lesson"]>[0], opened: Opened): Promise<Lesson>;
-  /** What makes the model that was begun with draw what was learnt. */
-  drawnWith(folder: string): Partial<GenerateSettings>;
+  /** What makes the model that was begun with draw what was learnt. Default: the folder is a model that draws it. */
+  readonly drawnWith?: (folder: string) => Partial<GenerateSettings>;
+}
+
+type Prior = Pick<PriorWanted, "prompt" | "count" | "from" | "machine"> & { readonly weight: number };
+
+function priorOf(recipe: LoraRecipe | FullRecipe, machine: PriorWanted["machine"]): Prior | undefined {
+  const { prior: prompt, priorPictures: count, priorWeight: weight, from } = recipe;
+  return prompt === undefined ? undefined : { prompt, count, weight, from: from!, machine };
 }
 
 async function prepareTuning(
-  recipe: LoraRecipe | InversionRecipe,
+  recipe: LoraRecipe | InversionRecipe | FullRecipe,
   cli: Cli,
   { lesson, drawnWith, prior }: Tuned,
 ): Promise<Prepared<Example | Pair>> {
@@ -164,7 +206,7 @@ async function prepareTuning(
       every,
       open: async ({ machine, log }) => {
         const { samples: prompts = caption === undefined ? await captionsOf(data, SAMPLES) : [caption] } = recipe;
-        const drawnBy = (folder: string) => ({ model: from, settings: drawnWith(folder) });
+        const drawnBy = drawnWith && ((folder: string) => ({ model: from, settings: drawnWith(folder) }));
         return sampler({ prompts, seed, ...size, machine, log, drawnBy }, cli);
       },
     },
