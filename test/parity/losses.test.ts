@@ -1,8 +1,9 @@
-/** Losses that the training fixtures do not hold, against torch (test/golden/losses.py). */
+/** Losses that the training fixtures do not hold, against torch (test/golden/losses.py) or sums written down here. */
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { gpt2Config, vaeConfig } from "../../src/configs/index.ts";
 import { type Graph, lower, lowerings, toOnnx } from "../../src/graph/index.ts";
+import { vaeDecoder, vaeEncoder } from "../../src/models/index.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { CpuGenerator, float32, type Tensor } from "../../src/tensor/index.ts";
 import { below, shapesOf, under } from "../../src/training/beginning.ts";
@@ -133,5 +134,77 @@ describe("a VAE with a discriminator", () => {
       const theirs = want.gradients.get(name) ?? new Float32Array(gradient.length);
       expectGradient(gradient, Array.from(theirs), name);
     }
+  });
+});
+
+describe("a VAE with L2", () => {
+  const config = vaeConfig(readJson("training", "vae", "config.json"));
+  const size = { height: 16, width: 16 };
+  const stored = readTensors("training", "vae", "diffusion_pytorch_model.safetensors");
+  const images = need(golden, "vae.images");
+  const noise = need(golden, "vae.noise");
+  const pixels = images.data as Float32Array;
+  /** So that neither part of the loss hides the other. */
+  const KL_WEIGHT = 1e-4;
+  /** Along the gradient, to both sides: of ten times as much the curvature is seen. */
+  const STEP = 1e-4;
+
+  async function runGraph(graph: Graph, weights: ReadonlyMap<string, Tensor>, feeds: Batch) {
+    const session = await runtime.createSession(toOnnx(lower(graph, lowerings.cpu), (name) => need(weights, name)));
+    const outputs = await session.run(feeds);
+    await session.release();
+    return (name: string): Float32Array => outputs[name]!.data as Float32Array;
+  }
+
+  /** What the parts give, and the loss that sums over it come to, in 64 bits. */
+  async function byHand(weights: ReadonlyMap<string, Tensor>) {
+    const encoded = await runGraph(vaeEncoder(config, size), weights, { image: images });
+    const [means, logvars] = [encoded("mean"), encoded("logvar")];
+    const latents = means.map((mean, i) => mean + Math.exp(logvars[i]! / 2) * (noise.data as Float32Array)[i]!);
+    const decoded = await runGraph(vaeDecoder(config, size), weights, { latents: float32(noise.shape, latents) });
+    const differences = Array.from(decoded("image"), (value, i) => value - pixels[i]!);
+    const squares = differences.reduce((sum, difference) => sum + difference ** 2, 0) / pixels.length;
+    const spread = means.reduce((sum, mean, i) => sum + mean ** 2 + Math.exp(logvars[i]!) - logvars[i]! - 1, 0);
+    return { differences, loss: squares + (KL_WEIGHT * spread) / 2 / 2 };
+  }
+
+  const learnt = () =>
+    compute(vaeLoss(config, { batch: 2, ...size, distance: "l2", klWeight: KL_WEIGHT }), data(stored), {
+      images,
+      noise,
+    });
+
+  it("has the mean of squares, and its gradient at the end of the decoder", async () => {
+    const { loss, gradients } = await learnt();
+    const { differences, loss: want } = await byHand(stored);
+    expect(Math.abs(loss - want)).toBeLessThanOrEqual(1e-5 * want);
+    // A bias is added to every value of its channel.
+    const plane = pixels.length / 2 / 3;
+    const slopes = [0, 0, 0];
+    for (const [i, difference] of differences.entries()) {
+      slopes[Math.floor(i / plane) % 3]! += (2 * difference) / pixels.length;
+    }
+    expectGradient(gradients.get("decoder.conv_out.bias")!, slopes, "decoder.conv_out.bias");
+  });
+
+  it("has a gradient along which the loss grows as fast as it is long", async () => {
+    const { gradients } = await learnt();
+    const squared = [...gradients.values()].flatMap((each) => [...each]).reduce((sum, x) => sum + x * x, 0);
+    const moved = async (distance: number): Promise<number> => {
+      const along = [...stored].map(([name, { shape, data: values }]): [string, Tensor] => {
+        const slope = gradients.get(name)!;
+        const step = distance / Math.sqrt(squared);
+        return [
+          name,
+          float32(
+            shape,
+            (values as Float32Array).map((value, i) => value + step * slope[i]!),
+          ),
+        ];
+      });
+      return (await byHand(new Map(along))).loss;
+    };
+    const rise = ((await moved(STEP)) - (await moved(-STEP))) / (2 * STEP);
+    expect(Math.abs(rise / Math.sqrt(squared) - 1)).toBeLessThanOrEqual(1e-3);
   });
 });
