@@ -34,7 +34,9 @@ it("the pairs that it is judged on are not in the data", async () => {
 });
 
 it("draws pairs of colour and shape that it never saw", async () => {
-  const { trained, untrained } = await trainMini(join(out, "mini"), { pictures: 240 });
+  const { minutes, trained, untrained } = await trainMini(join(out, "mini"), { pictures: 240 });
+  // Two cores take 5.2 of them.
+  expect(minutes).toBeLessThanOrEqual(10);
   expect(trained.of).toBeGreaterThanOrEqual(200);
   expect(trained.both).toBeGreaterThanOrEqual(0.8);
   expect(untrained.of).toBe(trained.of);

@@ -15,14 +15,21 @@ export interface Shares {
   readonly of: number;
 }
 
+export interface Mini {
+  /** That learning took, without what is drawn and judged. */
+  readonly minutes: number;
+  readonly trained: Shares;
+  readonly untrained: Shares;
+}
+
 export async function trainMini(
   out: string,
   { pictures, config = recipeFile }: { readonly pictures: number; readonly config?: string },
-): Promise<{ readonly trained: Shares; readonly untrained: Shares }> {
+): Promise<Mini> {
   const args = [`${root}scripts/train-mini.mjs`, "--out", out, "--config", config, "--pictures", `${pictures}`];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     maxBuffer: 2 ** 26,
     env: { ...process.env, INKLING_PREPARED: "off" },
   });
-  return JSON.parse(stdout.trim().split("\n").at(-1)!) as { trained: Shares; untrained: Shares };
+  return JSON.parse(stdout.trim().split("\n").at(-1)!) as Mini;
 }
