@@ -33,6 +33,32 @@ async function ask<T>(path: string): Promise<T> {
 const shown = (page: Page): Promise<(string | null)[]> =>
   page.locator(".tiles img").evaluateAll((all) => all.map((img) => img.getAttribute("alt")));
 
+it("a picture is explained, and the address of that shows it again", async () => {
+  const [picture] = pictures;
+  const page = await studio.open("/gallery");
+  await page.locator(".tiles .tile").first().click();
+  await page.getByRole("button", { name: "Explain this" }).click();
+  await page.waitForURL(`**/explain/ink-drop?picture=${picture!.id}`);
+  const seen = page.getByRole("img", { name: "The picture", exact: true });
+  await seen.waitFor();
+  const src = await seen.getAttribute("src");
+  expect(await page.getByText(picture!.prompt, { exact: true }).count()).toBe(1);
+  await page.reload();
+  await seen.waitFor();
+  expect(await seen.getAttribute("src")).toBe(src);
+  // It goes along to the other view that starts from a picture; a drawing takes its place.
+  await page.getByRole("link", { name: "Latent space" }).click();
+  await page.waitForURL(`**/explain/latent?picture=${picture!.id}`);
+  await seen.waitFor();
+  expect(await seen.getAttribute("src")).toBe(src);
+  expect(await violations(page)).toEqual([]);
+  await page.getByLabel("Drawing number").fill("3");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => seen.getAttribute("src")).not.toBe(src);
+  expect(new URL(page.url()).search).toBe("?drawing=3");
+  await page.context().close();
+});
+
 it("pictures are found by words, by what is seen in them, and by likeness", async () => {
   const page = await studio.open("/draw");
   await page.locator("textarea").first().waitFor();

@@ -155,6 +155,7 @@ export const en = {
   "picture.reuse": "Use settings",
   "picture.from": "Start from it",
   "picture.similar": "Find similar",
+  "picture.explain": "Explain this",
   "picture.compare": "Compare",
   "picture.remove": "Delete",
   "picture.removed": "The picture is in the bin.",
