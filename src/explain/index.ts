@@ -7,6 +7,7 @@ export * from "./overlay.ts";
 export * from "./plane.ts";
 export * from "./prompt-words.ts";
 export * from "./run.ts";
+export * from "./text-drawing.ts";
 export * from "./unet-drawing.ts";
 export * from "./way-back.ts";
 export * from "./word-space.ts";

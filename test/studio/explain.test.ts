@@ -1,6 +1,7 @@
 /** The explanations in a real browser, of the embedded model's own runs. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, it } from "vitest";
+import type { ExplainedModel } from "../../src/server/index.ts";
 import { VIEWS } from "../../web/src/panels/explain/views.ts";
 import { openStudio, violations } from "./open-studio.ts";
 
@@ -119,6 +120,17 @@ it("shows where the layers of one size look in one step, and the address says so
   expect([searchParams.get("layers"), searchParams.get("step")]).toEqual(["32×32", "1"]);
   await page.reload();
   await expect.poll(async () => (await map.count()) > 0 && src()).toBe(one);
+  await page.context().close();
+});
+
+it("has a row for each layer of the text transformer", async () => {
+  const page = await open("words");
+  await page.getByRole("heading", { name: "The text transformer" }).waitFor();
+  const { text } = (await (await fetch(`${studio.origin}/api/explain/model`)).json()) as ExplainedModel;
+  const rows = page.getByRole("region", { name: "Parts of the text transformer" }).locator("tbody tr");
+  expect(await rows.count()).toBe(text.parts.length);
+  expect(await rows.nth(1).textContent()).toContain(`${text.heads} heads of ${text.width / text.heads}`);
+  expect(await violations(page)).toEqual([]);
   await page.context().close();
 });
 

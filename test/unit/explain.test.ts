@@ -19,6 +19,7 @@ import {
   type Plane,
   peakOf,
   promptWords,
+  textDrawing,
   tokensInSpace,
   unetDrawing,
   wayBack,
@@ -290,6 +291,30 @@ describe("the U-Net's drawing", () => {
     const stored = readTensors("checkpoints", plainCheckpoint.name, "unet", "diffusion_pytorch_model.safetensors");
     expect(weights).toBe([...stored.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0));
     expect(parts.reduce((sum, part) => sum + part.weights, 0)).toBeLessThan(weights);
+  });
+});
+
+describe("the text transformer's drawing", () => {
+  it("has the table of words, every layer and the norm at the end, and counts every weight", () => {
+    const { tokens, width, heads, inner, parts, weights } = textDrawing(inkling.parts);
+    const { checkpoint, textLayers } = inkling.parts.facts;
+    expect({ hidden_size: width, num_attention_heads: heads, intermediate_size: inner }).toEqual(
+      expect.objectContaining({
+        hidden_size: checkpoint.textEncoder.config["hidden_size"],
+        num_attention_heads: checkpoint.textEncoder.config["num_attention_heads"],
+        intermediate_size: checkpoint.textEncoder.config["intermediate_size"],
+      }),
+    );
+    expect(tokens).toBe(77);
+    expect(parts.map(({ kind }) => kind)).toEqual(["table", ...Array(textLayers).fill("layer"), "norm"]);
+    const stored = [...readTensors("checkpoints", plainCheckpoint.name, "text_encoder", "model.safetensors")];
+    const learnt = stored.filter(([name]) => !name.endsWith("position_ids"));
+    expect(weights).toBe(learnt.reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0));
+    const first = learnt.filter(([name]) => name.startsWith("text_model.encoder.layers.0."));
+    expect(parts[1]).toMatchObject({
+      path: "text_model.encoder.layers.0",
+      weights: first.reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0),
+    });
   });
 });
 

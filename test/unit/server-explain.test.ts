@@ -39,10 +39,15 @@ async function linesFrom(path: string, request: object): Promise<RunLine[]> {
 
 describe("a model", () => {
   it("is told as a drawing, with the noise that it learnt to undo", async () => {
-    const { parts, alpha, sigma, previewFactors, latent } = await asked<ExplainedModel>("GET", "/api/explain/model");
+    const { parts, alpha, sigma, previewFactors, latent, text, words } = await asked<ExplainedModel>(
+      "GET",
+      "/api/explain/model",
+    );
     expect([parts[0]!.path, parts.at(-1)!.path]).toEqual(["conv_in", "conv_out"]);
     expect(floats(alpha)[300]! ** 2 + floats(sigma)[300]! ** 2).toBeCloseTo(1, 5);
     expect(previewFactors).toHaveLength(latent[0]! + 1);
+    expect(text.parts.reduce((sum, { weights }) => sum + weights, 0)).toBe(text.weights);
+    expect([text.tokens, text.width]).toEqual(words);
     expect((await server.ask("GET", "/api/explain/model?model=none")).status).toBe(400);
   });
 });

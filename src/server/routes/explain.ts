@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { likeness, nextTokens, noiseCurve, tokensInSpace, unetDrawing } from "../../explain/index.ts";
+import { likeness, nextTokens, noiseCurve, textDrawing, tokensInSpace, unetDrawing } from "../../explain/index.ts";
 import { float32 } from "../../tensor/index.ts";
 import { type Dataset, isSkipped } from "../../training/data/dataset.ts";
 import { openDrawings } from "../../training/data/drawings/drawings.ts";
@@ -73,6 +73,7 @@ export const explain: Route = (app, { models, explainer }) => {
     const { alpha, sigma } = noiseCurve({ facts });
     const { width, height, previewFactors } = facts.defaults;
     const drawn = unetDrawing({ facts, tokenizer });
+    const text = textDrawing({ facts, tokenizer });
     return c.json(
       {
         model: facts.name,
@@ -81,6 +82,7 @@ export const explain: Route = (app, { models, explainer }) => {
         words: [...drawn.words],
         weights: drawn.weights,
         parts: drawn.parts.map((part) => ({ ...part, shape: [...part.shape] })),
+        text: { ...text, parts: [...text.parts] },
         alpha: numbersOf(float32([alpha.length], alpha)),
         sigma: numbersOf(float32([sigma.length], sigma)),
         previewFactors: previewFactors.map((row) => [...row]),

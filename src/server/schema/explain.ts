@@ -39,6 +39,16 @@ export const explainedModel = z
         weights: z.int(),
       }),
     ),
+    text: z
+      .object({
+        tokens: z.int().describe("Of a row"),
+        width: z.int().describe("Numbers that stand for each"),
+        heads: z.int(),
+        inner: z.int().describe("Numbers in the middle of a layer's second half"),
+        weights: z.int(),
+        parts: z.array(z.object({ path: z.string(), kind: z.enum(["table", "layer", "norm"]), weights: z.int() })),
+      })
+      .describe("The text transformer"),
     alpha: numbers.describe("√ᾱ at each timestep: what the picture is multiplied by"),
     sigma: numbers.describe("√(1 − ᾱ): what the noise is multiplied by"),
     previewFactors: z

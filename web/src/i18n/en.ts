@@ -298,6 +298,17 @@ export const en = {
   "explain.words.alike": "The two texts are alike by {cosine}, as the text encoder sums them up",
   "explain.words.matrix": "Each token beside each of the other text, after the encoder has read them (1 is the same)",
 
+  "explain.transformer.title.one": "The text transformer: {count} layer",
+  "explain.transformer.title.other": "The text transformer: {count} layers",
+  "explain.transformer.what":
+    "In go {tokens} tokens as rows of {width} numbers; each layer adds to every row what it gathers from the tokens before it; out comes what the U-Net is told. {weights} million numbers were learnt.",
+  "explain.transformer.parts": "Parts of the text transformer",
+  "explain.transformer.does": "Does",
+  "explain.transformer.table": "looks up each token’s row and adds the row of its place",
+  "explain.transformer.layer":
+    "lets each token look at itself and those before it with {heads} heads of {each} numbers, then works on each alone through {inner}",
+  "explain.transformer.norm": "brings every row to one scale",
+
   "explain.guidance": "Guidance",
   "explain.guidance.about":
     "In each step it is asked twice, with your words and without, and goes further in the direction in which the words pull.",
