@@ -1,5 +1,6 @@
 import { combine, discreteDenoiser, type Level, levelAt, ratioOf, trainedNoise } from "../diffusion/index.ts";
 import { guidanceEmbedding } from "../models/index.ts";
+import type { StepEvent } from "../pipelines/events.ts";
 import type { OpenModel } from "../pipelines/inkling.ts";
 import { float32, InputError, type Tensor } from "../tensor/index.ts";
 import { plainWords } from "./plain-words.ts";
@@ -14,21 +15,11 @@ export interface WayBackSettings {
   readonly signal?: AbortSignal;
 }
 
-export interface BackStep {
-  readonly type: "step";
-  /** From 0 on, of `calls`. */
-  readonly call: number;
-  readonly calls: number;
-  /** Where the step begins. */
-  readonly timestep: number;
-  /** Noise to signal there. */
-  readonly sigma: number;
-  /** After the step; after the last one the clean latents. */
-  readonly latents: Tensor<"float32">;
-  /** In the checkpoint's own prediction type. */
-  readonly prediction: Tensor<"float32">;
-  readonly x0: Tensor<"float32">;
-}
+/** A step as a picture's events tell it; its latents are those of DDIM, at the end clean. */
+export type BackStep = Pick<
+  StepEvent,
+  "type" | "call" | "calls" | "timestep" | "sigma" | "latents" | "prediction" | "x0"
+>;
 
 /** No noise at all. */
 const CLEAN: Level = { alpha: 1, sigma: 0 };

@@ -91,8 +91,21 @@ export interface WrittenWith {
   readonly repetitionPenalty?: number;
 }
 
+const WRITER_FIELDS = [
+  "Beginning",
+  "Writer",
+  "Writer seed",
+  "Writer temperature",
+  "Writer max length",
+  "Writer top-k",
+  "Writer top-p",
+  "Writer repetition penalty",
+] as const;
+
 /** Fields that tell the user's own words from the writer's, and how to write the same again. */
-export function writerFields(written: WrittenWith): Record<string, string | number | undefined> {
+export function writerFields(
+  written: WrittenWith,
+): Record<(typeof WRITER_FIELDS)[number], string | number | undefined> {
   return {
     Beginning: written.beginning || undefined,
     Writer: basename(resolve(written.model)),
@@ -106,18 +119,7 @@ export function writerFields(written: WrittenWith): Record<string, string | numb
 }
 
 /** Fields that tell where a prompt is from: who draws it again keeps them. */
-export const provenanceFields: readonly string[] = [
-  "Caption",
-  "Original prompt",
-  "Beginning",
-  "Writer",
-  "Writer seed",
-  "Writer temperature",
-  "Writer max length",
-  "Writer top-k",
-  "Writer top-p",
-  "Writer repetition penalty",
-];
+export const provenanceFields: readonly string[] = ["Caption", "Original prompt", ...WRITER_FIELDS];
 
 /** What the fields of an infotext say beside the settings. */
 export interface ReadExtra {

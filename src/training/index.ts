@@ -1,4 +1,4 @@
-export { type AdamWOptions, adamW, adamWDefaults, adamWScalars, clipFactor } from "./adamw.ts";
+export { adamW, adamWScalars, clipFactor } from "./adamw.ts";
 export { type CaptionerLessonOptions, type CaptionerParts, captionerLesson } from "./captioner-lesson.ts";
 export { type Checkpoint, listCheckpoints, type Progress, readCheckpoint } from "./checkpoint.ts";
 export { type ClipLessonOptions, type ClipModel, type ClipParts, clipLesson, clipModel } from "./clip-lesson.ts";
@@ -50,21 +50,9 @@ export { createEventFile, type EventFile, type LoggedPicture } from "./event-fil
 export * from "./events.ts";
 export { lockFolder } from "./folder-lock.ts";
 export { type Gpt2LessonOptions, type Gpt2Model, type Gpt2Parts, gpt2Lesson, gpt2Model } from "./gpt2-lesson.ts";
-export { type GradientOptions, gradientGraph } from "./gradients.ts";
 export { alone, type Group } from "./group.ts";
-export {
-  clipTextWeights,
-  clipWeights,
-  discriminatorWeights,
-  gpt2Weights,
-  type ParameterShapes,
-  torchWeights,
-} from "./initial-weights.ts";
+export { discriminatorWeights } from "./initial-weights.ts";
 export { type InversionLessonOptions, inversionLesson } from "./inversion-lesson.ts";
-export {
-  type LearningRate,
-  learningRateAt,
-} from "./learning-rate.ts";
 export type { Lesson } from "./lesson.ts";
 export {
   type AdapterFormat,
@@ -79,12 +67,7 @@ export {
 } from "./limits.ts";
 export { train } from "./loop.ts";
 export { type LoraLessonOptions, loraLesson } from "./lora-lesson.ts";
-export { captionerLoss } from "./losses/captioner.ts";
-export { clipLoss } from "./losses/clip.ts";
-export { type DiffusionLossConfig, type DiffusionLossShape, diffusionLoss } from "./losses/diffusion.ts";
-export { gpt2Loss } from "./losses/gpt2.ts";
-export { vaeLoss } from "./losses/vae.ts";
-export { type Packing, pack, packingOf, unpack } from "./packing.ts";
+export * from "./page.ts";
 export { type Pair, pairs, withPrior } from "./prior.ts";
 export { type LoggedScalars, readScalars } from "./read-event-files.ts";
 export {
@@ -108,15 +91,4 @@ export { scalingFactorOf } from "./scaling-factor.ts";
 export type { TrainSettings } from "./settings.ts";
 export type { Draws } from "./share.ts";
 export { checkStaged, REFERENCE, type StagedRecipe, type StageKind } from "./staged-recipe.ts";
-export {
-  type Batch,
-  createTrainer,
-  type Frozen,
-  type StepResult,
-  type Trainer,
-  type TrainerOptions,
-  type TrainerStart,
-  type TrainerState,
-  type TrainPrecision,
-} from "./trainer.ts";
 export { type VaeLessonOptions, type VaeModel, type VaeParts, vaeLesson, vaeModel } from "./vae-lesson.ts";

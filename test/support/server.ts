@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
+import { afterEach } from "vitest";
 import type { Picture } from "../../src/image/index.ts";
 import type { GenerateEvent, GenerateSettings } from "../../src/pipelines/index.ts";
 import type { Keys } from "../../src/server/access/keys.ts";
@@ -46,6 +47,22 @@ export interface TestServerOptions extends Partial<ServiceOptions> {
 
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "inkling-server-"));
+}
+
+/** What opens servers that are stopped, and whose folders go, after each test. */
+export function testServers(defaults?: TestServerOptions): (options?: TestServerOptions) => Promise<TestServer> {
+  const servers: TestServer[] = [];
+  afterEach(async () => {
+    for (const server of servers.splice(0)) {
+      await server.stop().catch(() => {});
+      server[Symbol.dispose]();
+    }
+  });
+  return async (options) => {
+    const server = await testServer({ ...defaults, ...options });
+    servers.push(server);
+    return server;
+  };
 }
 
 export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {

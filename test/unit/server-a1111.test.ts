@@ -1,23 +1,12 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { decodePicture, encodePicture, type Picture, readMetadata } from "../../src/image/index.ts";
 import { readOptions, toldOptions } from "../../src/server/a1111/options.ts";
 import type { A1111Problem } from "../../src/server/a1111/problem.ts";
 import { base64Of, img2imgRequest, txt2imgRequest } from "../../src/server/a1111/request.ts";
 import { plainCheckpoint } from "../support/checkpoints.ts";
-import { type TestServer, type TestServerOptions, testServer } from "../support/server.ts";
+import { testServers } from "../support/server.ts";
 
-const servers: TestServer[] = [];
-async function open(options?: TestServerOptions): Promise<TestServer> {
-  const server = await testServer(options);
-  servers.push(server);
-  return server;
-}
-afterEach(async () => {
-  for (const server of servers.splice(0)) {
-    await server.stop().catch(() => {});
-    server[Symbol.dispose]();
-  }
-});
+const open = testServers();
 
 const TXT2IMG = "/sdapi/v1/txt2img";
 const SMALL = { prompt: "a cat", width: 16, height: 24, steps: 2, seed: 7, sampler_name: "Euler" };

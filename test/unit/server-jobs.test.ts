@@ -1,32 +1,14 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { encodePicture, readMetadata } from "../../src/image/index.ts";
 import type { Job, JobList, Problem } from "../../src/server/index.ts";
 import { createFairLine } from "../../src/server/jobs/fair-line.ts";
 import { closeDatabase, openDatabase } from "../../src/server/store/database.ts";
 import { InputError } from "../../src/tensor/index.ts";
-import {
-  eventsOf,
-  SMALL,
-  type TestServer,
-  type TestServerOptions,
-  temporaryFolder,
-  testServer,
-} from "../support/server.ts";
+import { eventsOf, SMALL, temporaryFolder, testServer, testServers } from "../support/server.ts";
 
-const servers: TestServer[] = [];
-async function open(options?: TestServerOptions): Promise<TestServer> {
-  const server = await testServer(options);
-  servers.push(server);
-  return server;
-}
-afterEach(async () => {
-  for (const server of servers.splice(0)) {
-    await server.stop().catch(() => {});
-    server[Symbol.dispose]();
-  }
-});
+const open = testServers();
 
 const asProblem = async (answer: Response) => (await answer.json()) as Problem;
 

@@ -1,24 +1,13 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { decodePicture, encodePicture, type Picture, readMetadata } from "../../src/image/index.ts";
 import { dueCalls } from "../../src/server/openai/answer.ts";
 import { maskOf } from "../../src/server/openai/mask.ts";
 import type { OpenAiProblem } from "../../src/server/openai/problem.ts";
 import { editRequest, generationRequest, variationRequest } from "../../src/server/openai/request.ts";
 import { generation, type ImagesResponse } from "../../src/server/openai/schema.ts";
-import { type TestServer, type TestServerOptions, testServer } from "../support/server.ts";
+import { type TestServer, testServers } from "../support/server.ts";
 
-const servers: TestServer[] = [];
-async function open(options?: TestServerOptions): Promise<TestServer> {
-  const server = await testServer(options);
-  servers.push(server);
-  return server;
-}
-afterEach(async () => {
-  for (const server of servers.splice(0)) {
-    await server.stop().catch(() => {});
-    server[Symbol.dispose]();
-  }
-});
+const open = testServers();
 
 const GENERATIONS = "/v1/images/generations";
 const SMALL = { prompt: "a cat", size: "16x24", steps: 2, seed: 7 };

@@ -11,7 +11,7 @@ import { picturePlace, type S3Place } from "../../src/server/store/picture-place
 import { openPictures } from "../../src/server/store/pictures.ts";
 import { createS3Store, type S3Store } from "../../src/server/store/s3.ts";
 import { BUCKET, credentials, type S3Double, s3Double, signatureOf } from "../support/s3.ts";
-import { type TestServer, type TestServerOptions, temporaryFolder, testServer } from "../support/server.ts";
+import { type TestServer, type TestServerOptions, temporaryFolder, testServers } from "../support/server.ts";
 
 const log = pino({ level: "silent" });
 const env = { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey };
@@ -206,18 +206,8 @@ describe("a place that somebody wrote", () => {
 });
 
 describe("a server whose pictures are in a bucket", () => {
-  const servers: TestServer[] = [];
-  async function open(options: TestServerOptions = {}): Promise<TestServer> {
-    const server = await testServer({ pictures: storeIn(), ...options });
-    servers.push(server);
-    return server;
-  }
-  afterEach(async () => {
-    for (const server of servers.splice(0)) {
-      await server.stop().catch(() => {});
-      server[Symbol.dispose]();
-    }
-  });
+  const openServer = testServers();
+  const open = (options: TestServerOptions = {}) => openServer({ pictures: storeIn(), ...options });
   const galleryOf = async ({ ask }: TestServer): Promise<GalleryItem[]> =>
     ((await (await ask("GET", "/api/gallery")).json()) as { pictures: GalleryItem[] }).pictures;
 

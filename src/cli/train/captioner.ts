@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { knownModel, resolveModel } from "../../hub/index.ts";
 import type { SheetCell } from "../../image/index.ts";
 import { gpt2Config } from "../../models/index.ts";
+import { weightsHash } from "../../pipelines/model-hash.ts";
 import {
   type CaptionerParts,
   captionerLesson,
@@ -10,7 +11,7 @@ import {
   gpt2Model,
   openCache,
 } from "../../training/index.ts";
-import { hashFiles, openCaptionerFolder, openModelPart, readTokenizer } from "../../weights/index.ts";
+import { openCaptionerFolder, openModelPart, readTokenizer } from "../../weights/index.ts";
 import type { Cli } from "../cli.ts";
 import { remark } from "../errors.ts";
 import { type StoredClip, storedClip } from "./clip-model.ts";
@@ -40,7 +41,7 @@ const subject: Subject<typeof captionerRecipe, Example> = {
     return {
       data,
       async lesson(runtime, folder) {
-        const identity = await identityOf(clip);
+        const identity = await identityOf(clip, cli.env);
         const cache = openCache(join(folder, "cache"), { identity, onTrouble: (line) => remark(cli, line) });
         return captionerLesson(parts, runtime, { ...recipe, cache });
       },
@@ -85,6 +86,6 @@ async function writerOf(from: string, env: Cli["env"]): Promise<Omit<CaptionerPa
 }
 
 /** What the embeddings of pictures depend on. */
-async function identityOf({ clip, image }: StoredClip): Promise<string> {
-  return JSON.stringify([await hashFiles(clip.weights.files()), clip.config, image]);
+async function identityOf({ clip, image }: StoredClip, env: Cli["env"]): Promise<string> {
+  return JSON.stringify([await weightsHash(clip.weights, env), clip.config, image]);
 }

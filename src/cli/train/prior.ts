@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { encodePicture, makeFolder, saveBytes } from "../../image/index.ts";
 import { ownCacheFolder } from "../../pipelines/cache-folder.ts";
+import { weightsHash } from "../../pipelines/model-hash.ts";
 import type { MachineOptions } from "../../pipelines/opening.ts";
 import { InputError } from "../../tensor/index.ts";
 import { type Dataset, type DiffusionModel, openDataset } from "../../training/index.ts";
-import { hashFiles } from "../../weights/index.ts";
 import type { Cli } from "../cli.ts";
 import { createCounter } from "../counter.ts";
 import type { Size } from "./data.ts";
@@ -31,11 +31,14 @@ export async function priorPictures(
   cli: Cli,
 ): Promise<Dataset> {
   const { signal, engine } = cli;
-  const networks = [model.unet, model.textEncoder, model.vae].flatMap((part) => part?.weights?.files() ?? []);
-  const identity = JSON.stringify([await hashFiles(networks), prompt, size]);
   const cache = ownCacheFolder(cli.env);
   if (!cache)
     throw new InputError("There is no cache folder for what is drawn first: neither XDG_CACHE_HOME nor HOME is set.");
+  const hashes: string[] = [];
+  for (const part of [model.unet, model.textEncoder, model.vae]) {
+    if (part?.weights) hashes.push(await weightsHash(part.weights, cli.env));
+  }
+  const identity = JSON.stringify([hashes, prompt, size]);
   const folder = join(cache, "prior", createHash("sha256").update(identity).digest("hex").slice(0, 16));
   const paths = Array.from({ length: count }, (_, seed) => join(folder, `${String(seed).padStart(6, "0")}.png`));
   const missing: number[] = [];

@@ -14,8 +14,9 @@ export interface FilesOptions {
 
 /**
  * Pictures in a folder and the folders in it. Their captions stand in a metadata.jsonl, `{"file_name": "a.png", "text": "…"}`
- * a line, in a metadata.csv or metadata.parquet with these columns, as diffusers' scripts read it, or in a text of the same name beside each, `a.txt` or `a.caption`, as kohya's do; a
- * folder in it that is called `10_sks cat` counts ten times, and its pictures without a text are called "sks cat".
+ * a line, in a metadata.csv or metadata.parquet with these columns, as diffusers' scripts read them, or in a text of the same name
+ * beside each, `a.txt` or `a.caption`, as kohya's do; a folder in it that is called `10_sks cat` counts ten times, and its pictures
+ * without a text are called "sks cat".
  *
  * @throws InputError when the folder cannot be read, has no picture, or its metadata cannot be read
  */
