@@ -3,81 +3,21 @@
  * cli → server → explain → pipelines, training → diffusion, language, models, weights, hub, text, image → configs, autograd, runtime → graph →
  * tensor
  */
-const below = {
-  tensor: [],
-  graph: ["tensor"],
-  autograd: ["graph", "tensor"],
-  runtime: ["graph", "tensor"],
-  image: ["tensor"],
-  text: ["tensor"],
-  configs: ["tensor"],
-  weights: ["configs", "tensor"],
-  hub: ["weights", "tensor"],
-  models: ["configs", "autograd", "graph", "tensor"],
-  diffusion: ["configs", "tensor"],
-  language: ["tensor"],
-  pipelines: [
-    "diffusion",
-    "language",
-    "models",
-    "weights",
-    "configs",
-    "hub",
-    "text",
-    "image",
-    "autograd",
-    "runtime",
-    "graph",
-    "tensor",
-  ],
-  training: ["diffusion", "models", "weights", "configs", "text", "image", "autograd", "runtime", "graph", "tensor"],
-  explain: [
-    "pipelines",
-    "diffusion",
-    "language",
-    "models",
-    "weights",
-    "configs",
-    "hub",
-    "text",
-    "image",
-    "runtime",
-    "graph",
-    "tensor",
-  ],
-  server: [
-    "explain",
-    "pipelines",
-    "training",
-    "diffusion",
-    "language",
-    "models",
-    "weights",
-    "configs",
-    "hub",
-    "text",
-    "image",
-    "runtime",
-    "graph",
-    "tensor",
-  ],
-  cli: [
-    "server",
-    "explain",
-    "pipelines",
-    "training",
-    "diffusion",
-    "language",
-    "models",
-    "weights",
-    "hub",
-    "text",
-    "image",
-    "runtime",
-    "graph",
-    "tensor",
-  ],
-};
+const below = { tensor: [], graph: ["tensor"], language: ["tensor"], text: ["tensor"], image: ["tensor"] };
+/** These rooms, and those below them. */
+const over = (...rooms) => [...new Set(rooms.flatMap((room) => [room, ...below[room]]))];
+below.configs = over("tensor");
+below.autograd = over("graph");
+below.runtime = over("graph");
+below.diffusion = over("configs");
+below.weights = over("configs");
+below.hub = ["weights", "tensor"];
+below.models = over("configs", "autograd");
+below.training = over("diffusion", "models", "weights", "text", "image", "runtime");
+below.pipelines = over("diffusion", "language", "models", "hub", "text", "image", "runtime");
+below.explain = over("pipelines");
+below.server = over("explain", "training");
+below.cli = over("server");
 
 module.exports = {
   forbidden: [

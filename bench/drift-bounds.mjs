@@ -1,4 +1,4 @@
-import { median } from "./picture-distance.mjs";
+import { median } from "../dist/pipelines/timing.js";
 
 /** The least median PSNR in dB and SSIM, and the share of its value that the CLIP score may fall by (one-sided, 95 %). */
 export const BOUNDS = { psnr: 28, ssim: 0.95, fall: 0.01 };

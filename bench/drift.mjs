@@ -18,10 +18,11 @@ import { encodePicture, saveBytes } from "../dist/image/index.js";
 import { clipScore, goalOf, openClip, readPicture } from "../dist/index.js";
 import { open } from "../dist/pipelines/inkling.js";
 import { cutOf, textToImage } from "../dist/pipelines/text-to-image.js";
+import { median } from "../dist/pipelines/timing.js";
 import { writeContactSheet } from "./contact-sheet.mjs";
 import { beyondBounds, driftOf, mean } from "./drift-bounds.mjs";
 import { children, describeMachine, timed } from "./machine.mjs";
-import { median, psnr, ssim } from "./picture-distance.mjs";
+import { psnr, ssim } from "./picture-distance.mjs";
 
 /** What the goal "fast" means without any shortcut. */
 const EXACT = { steps: 25, width: 256, height: 256 };

@@ -9,8 +9,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { load } from "../dist/index.js";
+import { median } from "../dist/pipelines/timing.js";
 import { writeContactSheet } from "./contact-sheet.mjs";
-import { median, psnr } from "./picture-distance.mjs";
+import { psnr } from "./picture-distance.mjs";
 
 const [folder, sheet] = process.argv.slice(2);
 if (!folder) {

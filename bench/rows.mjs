@@ -1,16 +1,10 @@
 /** Runs of engines as the rows of a table. A run is one process that drew one picture, or a part of its steps. */
-import { median } from "./picture-distance.mjs";
+import { median, pictureSeconds } from "../dist/pipelines/timing.js";
 
 /** A run in which more of the time than this was taken by others, or waited for, is disturbed. */
 export const QUIET = 0.02;
 
 export const isQuiet = ({ disturbed }) => disturbed <= QUIET;
-
-/** Seconds of a picture with the model loaded: text, every step, decoder. Steps not taken count as the median of those that were. */
-export function pictureOf({ encode_s, step_s, decode_s, steps }) {
-  const taken = step_s.reduce((a, b) => a + b, 0);
-  return encode_s.at(-1) + taken + (steps - step_s.length) * median(step_s) + decode_s.at(-1);
-}
 
 /**
  * An engine's quiet runs as medians; all of its runs where none was quiet. Text and decoder count the second time, which
@@ -26,7 +20,7 @@ export function rowOf(engine, runs) {
     text: of(({ encode_s }) => encode_s.at(-1)),
     step: median(used.flatMap(({ step_s }) => step_s)),
     decode: of(({ decode_s }) => decode_s.at(-1)),
-    picture: of(pictureOf),
+    picture: of(pictureSeconds),
     resident: Math.max(...runs.map(({ resident }) => resident)) / 1024,
     anonymous: Math.max(...runs.map(({ anonymous }) => anonymous)) / 1024,
     used: used.length,

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { load } from "../dist/index.js";
+import { median } from "../dist/pipelines/timing.js";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const TINY = at("test/fixtures/checkpoints/tiny-sd15");
@@ -41,7 +42,6 @@ async function watch({ url }, { id }) {
   return text.match(/^event: /gm).length;
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const seconds = async (work) => {
   const start = performance.now();
   await work();

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { Graph, inFloat16, lowerFor, toOnnx, weightsOf } from "../dist/graph/index.js";
 import { unetConfig, unetParts } from "../dist/models/index.js";
 import { modelFacts } from "../dist/pipelines/facts.js";
+import { median } from "../dist/pipelines/timing.js";
 import { createProcessRuntime } from "../dist/runtime/index.js";
 import { float32 } from "../dist/tensor/index.js";
 
@@ -60,5 +61,4 @@ for (let run = 0; run < RUNS; run++) {
   times.push(performance.now() - start);
 }
 await runtime.close();
-const median = times.sort((a, b) => a - b)[RUNS / 2];
-console.log(`${(4 * length) / 1024} KiB to the device and back: ${median.toFixed(2)} ms`);
+console.log(`${(4 * length) / 1024} KiB to the device and back: ${median(times).toFixed(2)} ms`);

@@ -27,10 +27,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openLanguageModel, openPromptWriter } from "../dist/index.js";
 import { writeOn } from "../dist/language/index.js";
+import { median } from "../dist/pipelines/timing.js";
 import { createProcessRuntime } from "../dist/runtime/process.js";
 import { makeGpt2, SIZES } from "./gpt2-checkpoint.mjs";
 import { children, describeMachine, peakOf, timed } from "./machine.mjs";
-import { median } from "./picture-distance.mjs";
 
 const COUNT = 6;
 const LENGTH = 17;

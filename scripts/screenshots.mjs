@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 import sharp from "sharp";
+import { median } from "../dist/pipelines/timing.js";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 /** The most that a picture in the documents may weigh. */
@@ -159,7 +160,7 @@ async function weigh(browser, url) {
   const all = readdirSync(at("dist/studio"), { recursive: true }).filter((path) => path.endsWith(".js"));
   const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
   const total = all.reduce((sum, path) => sum + gzipped(`dist/studio/${path}`), 0);
-  console.log(`first paint ${Math.round(paints.sort((a, b) => a - b)[3])} ms`);
+  console.log(`first paint ${Math.round(median(paints))} ms`);
   console.log(`JavaScript, gzipped: ${kB(loaded)} until there is something to write in, ${kB(total)} in all`);
 }
 const gzipped = (path) => gzipSync(readFileSync(at(path)), { level: 9 }).length;

@@ -1,4 +1,5 @@
 import type { Level } from "./level.ts";
+import type { Journey } from "./sampler.ts";
 import { combine } from "./vector.ts";
 
 /** The stochasticity of Karras et al. (2022), § 4; off by default. */
@@ -26,14 +27,13 @@ export interface Stirring extends Churn {
   draws?: boolean;
 }
 
-/** `x` with the churn's noise stirred in, and the level that it then lies at. Draws also where the weight is 0. */
+/** `x` with the noise of a step's churn stirred in, and the level that it then lies at. Draws also where the weight is 0. */
 export function stirred(
   x: Float32Array,
-  level: Level,
-  steps: number,
-  noise: () => Float32Array,
+  step: number,
+  { levels, noise }: Journey,
   options: Stirring,
 ): { x: Float32Array; level: Level } {
-  const hat = churned(level, steps, options);
-  return { x: options.draws === false ? x : combine([1, x], [hat.up, noise()]), level: hat.level };
+  const { level, up } = churned(levels[step]!, levels.length - 1, options);
+  return { x: options.draws === false ? x : combine([1, x], [up, noise()]), level };
 }

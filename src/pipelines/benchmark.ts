@@ -3,6 +3,7 @@ import { type LoadOptions, open } from "./inkling.ts";
 import type { MachineOptions } from "./opening.ts";
 import type { Shortcuts } from "./settings.ts";
 import { cutOf, textToImage } from "./text-to-image.ts";
+import type { PartTimes } from "./timing.ts";
 
 export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "convolutions" | "precision" | "weights"> {
   /** What leaves out work. Default: nothing. */
@@ -17,14 +18,9 @@ export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "con
   readonly signal?: AbortSignal;
 }
 
-/** Times in seconds. */
-export interface BenchmarkReport {
-  /** Of the whole walk. */
-  readonly steps: number;
+export interface BenchmarkReport extends PartTimes {
+  /** Seconds. */
   readonly load_s: number;
-  readonly encode_s: number[];
-  readonly step_s: number[];
-  readonly decode_s: number[];
 }
 
 const PROMPT = "a photograph of an astronaut riding a horse on the beach, golden hour";
@@ -44,28 +40,29 @@ export async function benchmark(model: string | undefined, options: BenchmarkOpt
     const settings = tools.resolve({ ...picture, ...shortcuts });
     const latent = { height: size / facts.scale, width: size / facts.scale };
     await networks.prepare(latent, { skip: 0, tiled: settings.tiling, ...cutOf(settings), signal });
-    const report: BenchmarkReport = { steps, load_s: since(start), encode_s: [], step_s: [], decode_s: [] };
+    const load_s = since(start);
+    const [encode_s, step_s, decode_s]: [number[], number[], number[]] = [[], [], []];
 
     let latents: Tensor<"float32"> | undefined;
     for (let i = 0; i < REPEATS; i++) {
       let last = performance.now();
       for await (const event of textToImage(settings, { ...facts, networks, tokenizer: tools.tokenizer, signal })) {
-        if (event.type === "embeddings") report.encode_s.push(since(last));
+        if (event.type === "embeddings") encode_s.push(since(last));
         if (event.type === "step") {
-          report.step_s.push(since(last));
+          step_s.push(since(last));
           latents = event.latents;
         }
         last = performance.now();
         if (event.type === "embeddings" && i < REPEATS - 1) break;
-        if (report.step_s.length === measure) break;
+        if (step_s.length === measure) break;
       }
     }
     for (let i = 0; i < REPEATS; i++) {
       const before = performance.now();
       await networks.decode(float32(latents!.shape, latents!.data), { tiled: settings.tiling, signal });
-      report.decode_s.push(since(before));
+      decode_s.push(since(before));
     }
-    return report;
+    return { steps, load_s, encode_s, step_s, decode_s };
   } finally {
     await runtime.close();
   }

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { BenchmarkReport } from "../../pipelines/benchmark.ts";
 import { limits, type WeightForm } from "../../pipelines/limits.ts";
 import type { Shortcuts } from "../../pipelines/settings.ts";
+import { median, pictureSeconds } from "../../pipelines/timing.ts";
 import { type Cli, write } from "../cli.ts";
 import {
   addConvolutionOptions,
@@ -70,26 +71,16 @@ export function bench(command: Command, cli: Cli): void {
     });
 }
 
-/** Text and decoder count the second time, which is warm; steps not taken as the median of those that were. */
-function rows({ steps, load_s, encode_s, step_s, decode_s }: BenchmarkReport): string[][] {
-  const [text, decoder] = [encode_s.at(-1)!, decode_s.at(-1)!];
-  const taken = step_s.reduce((a, b) => a + b, 0);
-  const step = median(step_s);
-  const picture = text + taken + (steps - step_s.length) * step + decoder;
+function rows(report: BenchmarkReport): string[][] {
+  const { steps, load_s, encode_s, step_s, decode_s } = report;
   const seconds = (value: number): string => `${value.toFixed(3)} s`;
   return [
     ["load", seconds(load_s)],
-    ["text", seconds(text)],
-    ["step", seconds(step), `median of ${step_s.length}, ${seconds(Math.min(...step_s))} at best`],
-    ["decoder", seconds(decoder)],
-    ["picture", seconds(picture), `${steps} steps, the model already loaded`],
+    ["text", seconds(encode_s.at(-1)!)],
+    ["step", seconds(median(step_s)), `median of ${step_s.length}, ${seconds(Math.min(...step_s))} at best`],
+    ["decoder", seconds(decode_s.at(-1)!)],
+    ["picture", seconds(pictureSeconds(report)), `${steps} steps, the model already loaded`],
   ];
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function side(text: string): number {

@@ -8,22 +8,19 @@ import { follow, slope } from "../vector.ts";
  * Two calls a step, one for the last.
  */
 export function* dpm2(journey: Journey, options: Stirring = {}): Walker {
-  const { levels, noise } = journey;
   let { x } = journey;
-  for (let step = 0; step < levels.length - 1; step++) {
-    const next = levels[step + 1]!;
-    const start = stirred(x, levels[step]!, levels.length - 1, noise, options);
-    const hat = start.level;
-    x = start.x;
-    const first = yield { x, level: hat, step };
-    let d = slope(x, first.x0, hat.sigma);
+  for (const [step, next] of journey.levels.slice(1).entries()) {
+    const hat = stirred(x, step, journey, options);
+    const { sigma } = hat.level;
+    const first = yield { ...hat, step };
+    let d = slope(hat.x, first.x0, sigma);
     if (next.sigma > 0) {
-      const middle = exploding(Math.sqrt(hat.sigma * next.sigma));
-      const halfway = follow(x, d, middle.sigma - hat.sigma);
+      const middle = exploding(Math.sqrt(sigma * next.sigma));
+      const halfway = follow(hat.x, d, middle.sigma - sigma);
       const second = yield { x: halfway, level: middle, step };
       d = slope(halfway, second.x0, middle.sigma);
     }
-    x = follow(x, d, next.sigma - hat.sigma);
+    x = follow(hat.x, d, next.sigma - sigma);
   }
   return x;
 }

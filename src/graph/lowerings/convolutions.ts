@@ -1,6 +1,7 @@
 import type { Node, Value } from "../graph.ts";
 import { add, convAttributes, reshape } from "../ops/index.ts";
 import { fixed } from "../shape.ts";
+import { keepsSize } from "./places.ts";
 import { timesTransposed } from "./products.ts";
 import { sumOfTaps } from "./taps.ts";
 import { type Tile, winograd } from "./winograd.ts";
@@ -54,15 +55,14 @@ const FEW_PLACES = 16;
  * its tolerance.
  */
 export function formsOf(node: Node): ConvolutionForm[] {
-  const { kernel_shape, strides, pads } = convAttributes(node);
-  const sides = (length: number, border: number) =>
-    kernel_shape.every((side) => side === length) &&
-    strides.every((step) => step === 1) &&
-    pads.every((side) => side === border);
-  if (sides(1, 0)) return ["direct", "product"];
+  if (keepsSize(node, 1)) return ["direct", "product"];
   const { shape } = node.outputs[0]!;
   const few = fixed(shape, 2, "Conv") * fixed(shape, 3, "Conv") <= FEW_PLACES;
-  return ["direct", ...(few ? ["taps" as const] : []), ...(sides(3, 1) ? (["winograd-2", "winograd-4"] as const) : [])];
+  return [
+    "direct",
+    ...(few ? ["taps" as const] : []),
+    ...(keepsSize(node, 3) ? (["winograd-2", "winograd-4"] as const) : []),
+  ];
 }
 
 /** x [B, H, W, C], weight [K, C, …], bias [K] → [B, H, W, K] in any form but the direct one, whose layout is the other. */

@@ -1,8 +1,9 @@
 import type { Graph, Node, Value } from "../graph.ts";
-import { add, convAttributes, matmul, reduceSum, reshape, split, waiting } from "../ops/index.ts";
+import { add, matmul, reduceSum, reshape, split, waiting } from "../ops/index.ts";
 import { channelsLast, type Layout, type LayoutRewrite } from "./channels-last.ts";
 import { type GroupNormAttributes, groupNormGradient } from "./group-norm.ts";
-import { convolution, inputGradient, isWinograd, planesOf, weightGradient } from "./learning-convolutions.ts";
+import { convolution, inputGradient, planesOf, weightGradient } from "./learning-convolutions.ts";
+import { keepsSize } from "./places.ts";
 import { fusedProduct, timesTransposed } from "./products.ts";
 import type { Tile } from "./winograd.ts";
 
@@ -57,10 +58,8 @@ function formOf(node: Node, least: number): Form | undefined {
   const picture = node.inputs[node.op === "ConvWeightGradient" ? 1 : 0]!;
   const sides = weight.shape.slice(0, 2) as number[];
   if (!picture.shape.every((dim) => typeof dim === "number")) return undefined;
-  if (isWinograd(node)) return Math.min(...sides) < least ? undefined : `${node.op} winograd`;
-  const { kernel_shape, strides, pads } = convAttributes(node);
-  const plain = [...kernel_shape, ...strides].every((n) => n === 1) && pads.every((n) => n === 0);
-  return plain ? `${node.op} product` : undefined;
+  if (keepsSize(node, 3)) return Math.min(...sides) < least ? undefined : `${node.op} winograd`;
+  return keepsSize(node, 1) ? `${node.op} product` : undefined;
 }
 
 type Seen = (x: Value, layout: Layout) => Value;

@@ -74,3 +74,10 @@ function tapsOf({ kernel, wide }: Looking): number[] {
 }
 
 const places = (list: readonly number[]): Tensor => int64([list.length], list);
+
+/** Whether a convolution, or the gradient of one, has a kernel of `side`² and goes step by step, with the border that keeps the size. */
+export function keepsSize(node: Node, side: 1 | 3): boolean {
+  const { kernel_shape, strides, pads } = convAttributes(node);
+  const border = (side - 1) / 2;
+  return [...kernel_shape].every((n) => n === side) && strides.every((n) => n === 1) && pads.every((n) => n === border);
+}

@@ -2,12 +2,6 @@ import type { Value } from "../graph.ts";
 import { emit } from "../ops/emit.ts";
 import { matmul, mul, transpose } from "../ops/index.ts";
 
-/** x · weightᵀ of x […, in] and weight [out, in], which the runtime lays out ahead as it lies: nothing is transposed for it. */
-export function timesTransposed(x: Value, weight: Value): Value {
-  const shape = [...x.shape.slice(0, -1), weight.shape[0]!];
-  return emit("com.microsoft.FusedMatMul", [x, weight], { dtype: x.dtype, shape }, { transB: 1 });
-}
-
 /** Which operands of a product are taken with their last two axes exchanged, and what it is multiplied with. */
 export interface ProductOptions {
   readonly turnA?: boolean;
@@ -22,7 +16,7 @@ export const plainProduct: Product = (a, b, { turnA, turnB, scale } = {}) => {
   return scale === undefined ? y : mul(y, scale);
 };
 
-/** One node of the CPU's. */
+/** One node of the CPU's, which reads or lays out operands as they lie: nothing is transposed for it. */
 export const fusedProduct: Product = (a, b, { turnA = false, turnB = false, scale = 1 } = {}) => {
   const rows = a.shape.at(turnA ? -1 : -2)!;
   const columns = b.shape.at(turnB ? -2 : -1)!;
@@ -36,11 +30,11 @@ export const fusedProduct: Product = (a, b, { turnA = false, turnB = false, scal
 };
 
 /**
- * Product by product, each with a weight of its own: weights [N, out, in] times the turned x [N, rows, in] → [N, out, rows].
- * The runtime lays out the right side of a product in every run, the left one it reads as it lies: with the weights, of
- * which there is more, on the left a product of 32 rows takes 0.57 of the time.
+ * a · bᵀ of a […, rows, in] and b [columns, in], or of as many of both as their first axes say. The runtime lays out the right
+ * side in every run, or ahead where it is a constant matrix; the left one it reads as it lies. Of many products with a weight
+ * each, of which there is more than of the rest, the weights are best on the left: of 32 rows that takes 0.57 of the time.
  */
-export const weightsTimes = (weights: Value, x: Value): Value => fusedProduct(weights, x, { turnB: true });
+export const timesTransposed = (a: Value, b: Value): Value => fusedProduct(a, b, { turnB: true });
 
 function turned(x: Value): Value {
   const axes = x.shape.map((_, i) => i);

@@ -2,7 +2,7 @@ import type { Node, Value } from "../graph.ts";
 import { add, convAttributes, gatherAlong, pad, reduceSum, reshape, transpose } from "../ops/index.ts";
 import { type Dim, times } from "../shape.ts";
 import { placesByTap, placesFirst } from "./places.ts";
-import { weightsTimes } from "./products.ts";
+import { timesTransposed } from "./products.ts";
 
 /**
  * A convolution as one product for each tap of its kernel, and their sum: x [B, H, W, C], weight [K, C, kh, kw], bias [K] →
@@ -23,7 +23,7 @@ export function sumOfTaps([x, weight, bias]: readonly [Value, Value, Value | und
   const seen = gatherAlong(places, 0, placesByTap(looking));
   const inAll = times(batch, rows * columns);
   const byTap = transpose(reshape(weight, [features, channels, taps]), [2, 0, 1]);
-  const sum = reduceSum(weightsTimes(byTap, reshape(seen, [taps, inAll, channels])), [0]);
+  const sum = reduceSum(timesTransposed(byTap, reshape(seen, [taps, inAll, channels])), [0]);
   const turned = transpose(reshape(sum, [features, rows * columns, batch]), [2, 1, 0]);
   const y = reshape(turned, [batch, rows, columns, features]);
   return bias ? add(y, bias) : y;

@@ -3,7 +3,7 @@ import type { Value } from "../graph.ts";
 import { add, concat, gatherAlong, matmul, pad, reshape, slice, transpose } from "../ops/index.ts";
 import { type Dim, fixed, times } from "../shape.ts";
 import { placesByTap, placesFirst } from "./places.ts";
-import { weightsTimes } from "./products.ts";
+import { timesTransposed } from "./products.ts";
 
 /** Places of a tile's side: F(2×2, 3×3) or F(4×4, 3×3) in the words of Lavin & Gray. */
 export type Tile = 2 | 4;
@@ -45,13 +45,9 @@ const TILES_IN_BAND = 256;
 export function winograd(x: Value, weight: Value, bias: Value | undefined, tile: Tile): Value {
   const [batch] = x.shape as [Dim];
   const [features, channels] = weight.shape as [number, number];
-  const [height, width] = [fixed(x.shape, 1, "Winograd"), fixed(x.shape, 2, "Winograd")];
-  const [rows, columns] = [Math.ceil(height / tile), Math.ceil(width / tile)];
-  const [padded, stride] = [rows * tile + 2, columns * tile + 2];
-  const planes = (tile + 2) ** 2;
-
-  const bordered = pad(x, [0, 1, 1, 0], [0, padded - height - 1, stride - width - 1, 0]);
-  const places = placesFirst(reshape(bordered, [batch, padded * stride, channels]));
+  const tiling = tilingOf(x, tile);
+  const { planes, rows, columns, area, stride } = tiling;
+  const places = placesFirst(reshape(bordered(x, tiling), [batch, area, channels]));
   const tilesInBand = Math.max(TILES_IN_BAND, BAND / (4 * planes * Math.max(channels, features)));
   const bands = Math.ceil(rows / Math.ceil(tilesInBand / columns));
   const transforms = transformsOf(tile);
@@ -65,20 +61,50 @@ export function winograd(x: Value, weight: Value, bias: Value | undefined, tile:
     const y = tilesThrough(places, { tile, from, to, columns, stride }, through);
     return bias ? add(y, bias) : y;
   });
-  let y = bands === 1 ? results[0]! : concat(results, 1);
-  if (rows * tile > height) y = slice(y, 1, 0, height);
-  if (columns * tile > width) y = slice(y, 2, 0, width);
-  return y;
+  return cropped(bands === 1 ? results[0]! : concat(results, 1), tiling);
+}
+
+/** How the tiles of a picture [B, H, W, C] lie. */
+export interface Tiling {
+  readonly tile: Tile;
+  /** Places of a tile with its border: as many products. */
+  readonly planes: number;
+  readonly height: number;
+  readonly width: number;
+  /** Of tiles. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Places of the bordered picture, and those of one of its rows. */
+  readonly area: number;
+  readonly stride: number;
+}
+
+export function tilingOf({ shape }: Value, tile: Tile): Tiling {
+  const [height, width] = [fixed(shape, 1, "Winograd"), fixed(shape, 2, "Winograd")];
+  const [rows, columns] = [Math.ceil(height / tile), Math.ceil(width / tile)];
+  const stride = columns * tile + 2;
+  return { tile, planes: (tile + 2) ** 2, height, width, rows, columns, area: (rows * tile + 2) * stride, stride };
+}
+
+/** With a border of one, and up to whole tiles. */
+export function bordered(x: Value, { height, width, area, stride }: Tiling): Value {
+  return pad(x, [0, 1, 1, 0], [0, area / stride - height - 1, stride - width - 1, 0]);
+}
+
+/** Without what whole tiles have beyond the picture. */
+export function cropped(y: Value, { tile, height, width, rows, columns }: Tiling): Value {
+  const high = rows * tile > height ? slice(y, 1, 0, height) : y;
+  return columns * tile > width ? slice(high, 2, 0, width) : high;
 }
 
 /**
  * G w Gᵀ: [K, C, 3, 3] → [planes, K, C]. One product of all planes: the runtime adds up products of a single row in another
  * order, which loses digits.
  */
-function transformedWeight(weight: Value, transform: Matrix): Value {
+export function transformedWeight(weight: Value, transform: Matrix): Value {
   const [features, channels] = weight.shape as [number, number];
-  const taps = transpose(reshape(weight, [features * channels, 9]), [1, 0]);
-  return reshape(matmul(bothSides(weight, transform), taps), [transform.length ** 2, features, channels]);
+  const product = timesTransposed(bothSides(weight, transform), reshape(weight, [features * channels, 9]));
+  return reshape(product, [transform.length ** 2, features, channels]);
 }
 
 /** Which tiles: rows `from` up to `to` of them, in a padded picture of `stride` places a row. */
@@ -108,7 +134,7 @@ function tilesThrough(places: Value, tiles: Tiles, { input, weights, output }: T
   const [, batch] = places.shape as [number, Dim];
   const inAll = times(batch, rows * columns);
   const gathered = reshape(gatherAlong(places, 0, placesOfTiles(tiles)), [planes, times(inAll, channels)]);
-  const products = weightsTimes(weights, reshape(matmul(input, gathered), [planes, inAll, channels]));
+  const products = timesTransposed(weights, reshape(matmul(input, gathered), [planes, inAll, channels]));
   const parts = matmul(output, reshape(products, [planes, times(inAll, features)]));
   const turned = transpose(reshape(parts, [tile * tile, features, inAll]), [0, 2, 1]);
   const inTiles = reshape(turned, [tile, tile, rows, columns, batch, features]);

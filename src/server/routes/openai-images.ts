@@ -19,29 +19,24 @@ const tags = ["openai"];
 const responses = { 200: json(response, "The pictures; with stream: true events of them"), ...problems };
 const form = <T>(schema: T) => ({ required: true, content: { "multipart/form-data": { schema } } });
 
+const post = { method: "post", tags, responses } as const;
 const generations = createRoute({
-  method: "post",
+  ...post,
   path: "/v1/images/generations",
-  tags,
   summary: "Draw pictures, as OpenAI's clients ask for them",
   request: { body: body(generation) },
-  responses,
 });
 const edits = createRoute({
-  method: "post",
+  ...post,
   path: "/v1/images/edits",
-  tags,
   summary: "Draw a picture anew, or what of it a mask leaves open",
   request: { body: form(edit) },
-  responses,
 });
 const variations = createRoute({
-  method: "post",
+  ...post,
   path: "/v1/images/variations",
-  tags,
   summary: "Draw pictures that are like one",
   request: { body: form(variation) },
-  responses,
 });
 
 /** Pictures for OpenAI's clients: they wait until a job is done. */
