@@ -69,10 +69,7 @@ const VIEWS = {
   },
   "explain-guidance": {
     address: () => `/explain/guidance?${RUN}&step=6&compare=1`,
-    ready: async (page) => {
-      await page.locator(".pictures img").nth(4).waitFor();
-      await seen(".sides img, .sides canvas")(page);
-    },
+    ready: seen(".lanes img", 5),
   },
   "explain-unet": { address: () => "/explain/unet?part=mid_block.attentions.0", ready: seen("[aria-pressed=true]") },
   "explain-latent": { address: () => "/explain/latent?drawing=3&amount=40&channel=2&reach=3", ready: seen(drawn, 2) },
@@ -181,12 +178,16 @@ const args = [
   "warn",
 ];
 const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+// From the start: whoever ends this script may end the server first, and then nothing would be left to wait for.
+const ended = new Promise((resolve) => server.once("exit", resolve));
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
 });
 try {
-  const url = (await new Promise((resolve) => server.stdout.once("data", resolve))).toString().trim();
+  const address = await Promise.race([new Promise((resolve) => server.stdout.once("data", resolve)), ended]);
+  if (server.exitCode !== null) throw new Error("The server did not start: see above.");
+  const url = address.toString().trim();
   if (isWanted("weight")) await weigh(browser, url);
   if (wanted.join() !== "weight") await fill(url);
   for (const [name, { address, ready }] of Object.entries(VIEWS)) {
@@ -206,6 +207,6 @@ try {
 } finally {
   await browser.close();
   server.kill("SIGTERM");
-  await new Promise((resolve) => server.once("exit", resolve));
+  await ended;
   rmSync(data, { recursive: true });
 }

@@ -62,8 +62,12 @@ export async function openStudio(options: Partial<ServeOptions> = {}): Promise<T
 /** What axe-core finds against WCAG 2.2 A and AA in the page as it stands, a line each. */
 export async function violations(page: Page): Promise<string[]> {
   // Colours in the middle of a transition are nobody's.
-  await page.waitForTimeout(300);
-  await page.evaluate(axe);
+  await page.evaluate(
+    `new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))).then(() =>
+      Promise.allSettled(document.getAnimations().map(({ effect, finished }) =>
+        effect.getTiming().iterations === Infinity || finished)))`,
+  );
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe);
   const { violations: found } = (await page.evaluate(
     'axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })',
   )) as AxeResults;

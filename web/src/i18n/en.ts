@@ -362,6 +362,7 @@ export const en = {
   "explain.next.look": "What comes next?",
   "explain.next.temperature": "Temperature",
   "explain.next.others": "all others",
+  "explain.next.under": "< {share}",
   "explain.next.append": "Go on with",
 
   "explain.clip": "Pictures and words",
