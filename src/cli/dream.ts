@@ -2,15 +2,17 @@ import { encodePicture, formatOfName, loadEncoder, type PictureFormat } from "..
 import { writeInfotext } from "../image/infotext.ts";
 import { checkSave, saveBytes } from "../image/save.ts";
 import { contactSheet, pictureForSheet, type SheetCell } from "../image/sheet.ts";
-import type { GenerateEvent, ImageEvent } from "../pipelines/events.ts";
+import type { GenerateEvent } from "../pipelines/events.ts";
 import type { PromptWriter } from "../pipelines/index.ts";
 import { extraFields, writerFields } from "../pipelines/infotext-extra.ts";
 import type { PromptEvent, WriteSettings } from "../pipelines/writing.ts";
 import { InputError, randomSeed } from "../tensor/index.ts";
+import { candidatesOf } from "./candidate-options.ts";
 import { type Cli, type Drawer, Stopped } from "./cli.ts";
 import { type Drawing, drawWith, loadDrawer } from "./draw.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { type GenerateOptions, pictureBytes, previewOf } from "./generate.ts";
+import { type Keeping, keeper } from "./keep.ts";
 import { machineOf } from "./machine.ts";
 import { type Destination, destinationOf } from "./output.ts";
 import type { Reporter } from "./progress.ts";
@@ -36,6 +38,7 @@ export async function dream(words: readonly string[], options: DreamOptions, cli
   if (options.output === "-")
     throw new UsageError("--output - has room for one picture, not for several: name a folder");
   const preview = await previewOf(options, cli);
+  const { of, kept } = candidatesOf(options);
   const notes: string[] = [];
   const wish = await wishOf(words.length > 0 || options.from ? words : [""], options, cli, (line) => notes.push(line));
   const { prompt: beginning, seed = randomSeed() } = wish.settings;
@@ -48,12 +51,12 @@ export async function dream(words: readonly string[], options: DreamOptions, cli
   };
   const { output = wish.defaults.output } = options;
   const beside = wanted === true ? "sheet" : undefined;
-  const destination = await destinationOf({ output, format, overwrite, count, beside }, cli);
+  const destination = await destinationOf({ output, format, overwrite, count: count * kept, beside }, cli);
   const sheet = await sheetOf(options, destination);
   const { width = 256, height = 256 } = wish.settings;
   await destination.check(pictureBytes(width, height));
 
-  const reporter = remarksOnce(await createReporter({ ...options, count, preview }, cli));
+  const reporter = remarksOnce(await createReporter({ ...options, count: count * of, preview }, cli));
   for (const note of notes) reporter.note(note);
   const cells: SheetCell[] = [];
   const saveSheet = async (): Promise<void> => {
@@ -62,7 +65,8 @@ export async function dream(words: readonly string[], options: DreamOptions, cli
   };
   let drawer: Drawer | undefined;
   try {
-    const settings = { ...wish.settings, seed, preview: preview !== undefined, count: 1 };
+    const judging = of > 1 ? { bestOf: of, clip: options.clip } : {};
+    const settings = { ...wish.settings, ...judging, seed, preview: preview !== undefined, count: 1 };
     const opened = await openBoth(options, wish, reporter, cli);
     drawer = opened.drawer;
     const { model, prompts } = await writePrompts(opened.writer, writing, reporter, async () => {
@@ -70,15 +74,23 @@ export async function dream(words: readonly string[], options: DreamOptions, cli
       const size = await asUsage(() => opened.drawer.resolve(settings));
       await destination.check(pictureBytes(size.width, size.height));
     });
-    await drawEach(prompts, { options, wish: { ...wish, settings }, reporter, drawer }, cli, async (event, prompt) => {
+    const saverOf = (prompt: PromptEvent): Keeping["save"] => {
       const written = writerFields({ ...writing, beginning, model, seed: prompt.seed });
-      const extra = extraFields(event.settings, { ...options, prediction: wish.prediction });
-      const infotext = writeInfotext(event.settings, { ...written, ...extra });
-      const bytes = await encodePicture(event.image, destination.format, infotext, { onNote: reporter.note });
-      signal.throwIfAborted();
-      reporter.saved(prompt.index, await destination.save(bytes, prompt.index, event.settings.seed));
-      if (sheet) cells.push({ picture: await pictureForSheet(event.image, count), caption: prompt.text });
-    });
+      return async ({ image, settings, picture }, place, judged) => {
+        const { vae, config } = options;
+        const extra = extraFields(settings, { vae, config, prediction: wish.prediction, picture, count: of, judged });
+        const infotext = writeInfotext(settings, { ...written, ...extra });
+        const bytes = await encodePicture(image, destination.format, infotext, { onNote: reporter.note });
+        signal.throwIfAborted();
+        const path = await destination.save(bytes, prompt.index * kept + place, settings.seed);
+        reporter.saved(prompt.index * of + picture, path);
+        if (sheet) cells.push({ picture: await pictureForSheet(image, count * kept), caption: prompt.text });
+        return path;
+      };
+    };
+    await drawEach(prompts, { options, wish: { ...wish, settings }, reporter, drawer }, cli, (prompt) =>
+      keeper({ of, kept, save: saverOf(prompt), onNote: reporter.note }),
+    );
     await saveSheet();
   } catch (error) {
     // What was drawn until Ctrl-C is worth its sheet, which takes no time.
@@ -118,12 +130,13 @@ async function drawEach(
   prompts: readonly PromptEvent[],
   { options, wish, reporter, drawer }: Pick<Drawing, "options" | "wish" | "reporter"> & { readonly drawer: Drawer },
   cli: Cli,
-  onImage: (event: ImageEvent, prompt: PromptEvent) => Promise<void>,
+  keeperOf: (prompt: PromptEvent) => ReturnType<typeof keeper>,
 ): Promise<void> {
-  const ofAll = pacer(prompts.length);
+  const { bestOf = 1 } = wish.settings;
+  const ofAll = pacer(prompts.length, bestOf);
   for (const prompt of prompts) {
     const { index, text } = prompt;
-    const settings = { ...wish.settings, prompt: text, seed: wish.settings.seed! + index };
+    const settings = { ...wish.settings, prompt: text, seed: wish.settings.seed! + index * bestOf };
     await drawWith(
       drawer,
       {
@@ -133,7 +146,7 @@ async function drawEach(
         reporter: { ...reporter, event: (event) => reporter.event(ofAll(event, index)) },
         // While the first step is computed elsewhere; a failure shows when a picture is encoded.
         onEvent: (event) => void (event.type === "start" && loadEncoder().catch(() => {})),
-        onImage: (event) => onImage(event, prompt),
+        ...keeperOf(prompt),
       },
       cli,
     );
@@ -183,8 +196,13 @@ async function writePrompts(
   }
 }
 
-/** Events of one picture after the other, made those of one run: which picture it is, and the time left for all. */
-function pacer(count: number): (event: GenerateEvent, index: number) => GenerateEvent {
+/**
+ * Events of one prompt after the other, made those of one run: which picture it is, and the time left for all.
+ *
+ * @param count prompts
+ * @param of pictures of each
+ */
+function pacer(count: number, of: number): (event: GenerateEvent, index: number) => GenerateEvent {
   let start = performance.now();
   let [drawn, seconds] = [0, 0];
   return (event, index) => {
@@ -194,10 +212,12 @@ function pacer(count: number): (event: GenerateEvent, index: number) => Generate
       drawn++;
       seconds += event.seconds;
     }
-    if (!("secondsLeft" in event)) return { ...event, picture: index };
+    const picture = index * of + event.picture;
+    if ("candidateFor" in event) return { ...event, picture, candidateFor: index };
+    if (!("secondsLeft" in event)) return { ...event, picture };
     const passed = (performance.now() - start) / 1000;
-    const each = drawn > 0 ? seconds / drawn : passed + event.secondsLeft;
-    return { ...event, picture: index, secondsLeft: event.secondsLeft + (count - 1 - index) * each };
+    const each = drawn > 0 ? (of * seconds) / drawn : passed + event.secondsLeft;
+    return { ...event, picture, secondsLeft: event.secondsLeft + (count - 1 - index) * each };
   };
 }
 

@@ -2,6 +2,7 @@ import { didYouMean } from "../hub/nearest.ts";
 import { encodePicture, loadEncoder, type PictureFormat } from "../image/encode.ts";
 import { writeInfotext } from "../image/infotext.ts";
 import { extraFields } from "../pipelines/infotext-extra.ts";
+import { type CandidateFlags, candidatesOf, onlyWithCandidates } from "./candidate-options.ts";
 import type { Cli } from "./cli.ts";
 import { draw } from "./draw.ts";
 import { dryRun } from "./dry-run.ts";
@@ -14,10 +15,8 @@ import type { Reporter } from "./progress.ts";
 import { createReporter } from "./reporter.ts";
 import { wishOf } from "./settings.ts";
 
-export interface GenerateOptions extends DrawingOptions {
+export interface GenerateOptions extends DrawingOptions, CandidateFlags {
   readonly count?: number;
-  readonly bestOf?: number;
-  readonly keepAll?: boolean;
   readonly clip?: string;
   readonly format?: PictureFormat;
   readonly preview?: string | boolean;
@@ -48,31 +47,29 @@ export async function generate(
   cli: Cli,
   findWords?: () => Promise<FoundWords>,
 ): Promise<void> {
-  const { count = 1, bestOf = 1, keepAll, clip, json, overwrite } = options;
-  if ((keepAll || clip !== undefined) && bestOf === 1) {
-    throw new UsageError(`${keepAll ? "--keep-all" : "--clip"} goes with --best-of, of two or more`);
-  }
+  const { count = 1, clip, json, overwrite } = options;
+  const { of, kept } = candidatesOf(options);
+  if (clip !== undefined && of === 1) throw onlyWithCandidates("--clip");
   if (json && options.output === "-") throw new UsageError("--json and --output - both want stdout: drop one of them");
-  const judging = bestOf > 1 ? { bestOf, clip } : {};
+  const judging = of > 1 ? { bestOf: of, clip } : {};
   const preview = await previewOf(options, cli);
   const notes: string[] = [];
   const wish = await wishOf(words, options, cli, (line) => notes.push(line));
   const { output = wish.defaults.output, format } = options;
-  const kept = keepAll ? count * bestOf : count;
-  const destination = await destinationOf({ output, format, overwrite, count: kept }, cli);
+  const destination = await destinationOf({ output, format, overwrite, count: count * kept }, cli);
   const { width = 256, height = 256 } = wish.settings;
   if (!options.dryRun) await destination.check(pictureBytes(width, height));
   const found = await findWords?.();
   const asked = { ...wish.settings, ...(found && { prompt: found.prompt }), count, ...judging };
   if (options.dryRun) return dryRun({ ...wish, settings: asked }, options, notes, cli, found?.words);
 
-  const reporter: Reporter = await createReporter({ ...options, count: count * bestOf, preview }, cli);
+  const reporter: Reporter = await createReporter({ ...options, count: count * of, preview }, cli);
   for (const note of notes) reporter.note(note);
   const settings = { ...asked, preview: preview !== undefined };
   const onNote = (line: string): void => reporter.note(line);
   const save: Keeping["save"] = async ({ image, settings, picture }, index, judged) => {
     const { vae, config } = options;
-    const drawnWith = { vae, config, prediction: wish.prediction, picture, count: count * bestOf, judged };
+    const drawnWith = { vae, config, prediction: wish.prediction, picture, count: count * of, judged };
     const infotext = writeInfotext(settings, {
       ...wish.provenance,
       ...found?.fields,
@@ -93,7 +90,7 @@ export async function generate(
       onResolved: ({ width, height }) => destination.check(pictureBytes(width, height)),
       // While the first step is computed elsewhere; a failure shows when a picture is encoded.
       onEvent: (event) => void (event.type === "start" && loadEncoder().catch(() => {})),
-      ...keeper({ bestOf, keepAll, save, onNote }),
+      ...keeper({ of, kept, save, onNote }),
     },
     cli,
   );

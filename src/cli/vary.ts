@@ -1,5 +1,6 @@
 import { parseInfotext } from "../image/infotext.ts";
 import { readMetadata, readPictureFile } from "../image/read.ts";
+import { candidatesOf } from "./candidate-options.ts";
 import { withCaptioner } from "./caption.ts";
 import { type Cli, write } from "./cli.ts";
 import { added, askFor, canAsk, type Replacement, replaced } from "./edit.ts";
@@ -37,8 +38,9 @@ export async function vary(path: string, words: readonly string[], options: Vary
   }
   // With a mask all of what is open is drawn anew, as without this command.
   const strength = options.strength ?? (options.mask === undefined ? STRENGTH : undefined);
-  // The CLIP that is named is the captioner's.
-  const drawing: GenerateOptions = { ...options, clip: undefined, init: path, strength };
+  // The CLIP that is named is the captioner's, too.
+  const clip = candidatesOf(options).of > 1 ? options.clip : undefined;
+  const drawing: GenerateOptions = { ...options, clip, init: path, strength };
   return generate([""], drawing, cli, async () => {
     const { source, text } = await wordsOf(path, words, options, cli);
     const say = (what: string, line: string): void =>

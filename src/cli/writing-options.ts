@@ -36,6 +36,6 @@ export function addWritingOptions(command: Command): Command {
       "write so many and keep those whose words CLIP finds closest to the beginning (default: none to spare)",
       integer("It is", ...limits.count),
     )
-    .option("--clip <name>", "the CLIP that compares them: a name of `inkling models` or a folder")
+    .option("--clip <name>", "the CLIP that compares candidates: a name of `inkling models` or a folder")
     .option("--no-whole-words", 'let the last word of the beginning go on ("a cas" may become "a castle")');
 }

@@ -283,6 +283,9 @@ const fakeTokenizer: Drawer["parts"]["tokenizer"] = {
   span: () => 1,
 };
 
+/** Of a picture. */
+const SECONDS = 2;
+
 async function* fakeEvents(
   asked: GenerateSettings,
   settings: ResolvedSettings,
@@ -317,6 +320,7 @@ async function* fakeEvents(
   yield { type: "embeddings", cond: embedding, ...(uncond && { uncond: embedding }), texts: [{ ...text, embedding }] };
   for (let picture = 0; picture < count; picture++) {
     const seed = settings.seed + picture;
+    const later = SECONDS * (count - 1 - picture);
     yield {
       type: "start",
       picture,
@@ -331,7 +335,7 @@ async function* fakeEvents(
       await new Promise((done) => setTimeout(done, milliseconds));
       onStep?.(call);
       asked.signal?.throwIfAborted();
-      const secondsLeft = steps - call;
+      const secondsLeft = steps - call + later;
       yield {
         type: "step",
         picture,
@@ -347,7 +351,7 @@ async function* fakeEvents(
         secondsLeft,
       };
     }
-    yield { type: "decode", picture, secondsLeft: 1 };
+    yield { type: "decode", picture, secondsLeft: 1 + later };
     const image = await pictureFromPixels(pixels);
     yield {
       type: "image",
@@ -355,7 +359,7 @@ async function* fakeEvents(
       image,
       pixels,
       settings: { ...settings, seed, modelHash: "0123456789" },
-      seconds: 2,
+      seconds: SECONDS,
     };
   }
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { limits } from "../../pipelines/limits.ts";
+import { addCandidateOptions } from "../candidate-options.ts";
 import type { Cli } from "../cli.ts";
 import type { DreamOptions } from "../dream.ts";
 import { addDrawingOptions, format, integer } from "../options.ts";
@@ -14,7 +15,7 @@ export function dream(command: Command, cli: Cli): void {
     .option("-p, --prompts <n>", "how many (default: 4)", integer("They are", ...limits.count))
     .option("--writer <name>", "a GPT-2 of `inkling models`, or a folder in transformers' layout");
   addWritingOptions(command);
-  addDrawingOptions(command, ["[beginning...]", "the words that every prompt starts with"])
+  addCandidateOptions(addDrawingOptions(command, ["[beginning...]", "the words that every prompt starts with"]))
     .option("-o, --output <path>", "file or folder (default: inkling-<number>-<seed>.png here)")
     .option("--overwrite", "replace the files that are there")
     .option("--format <name>", "png, jpeg or webp (default: by the output's name, else png)", format)

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { addCandidateOptions } from "../candidate-options.ts";
 import type { Cli } from "../cli.ts";
 import type { Replacement } from "../edit.ts";
 import { addDrawingOptions, addSavingOptions } from "../options.ts";
@@ -25,9 +26,12 @@ export function vary(command: Command, cli: Cli): void {
       .option("--no-edit", "take the words as they are, without asking")
       .option("--describe", "describe the picture even where it carries its own prompt")
       .option("--captioner <name>", "a captioner of `inkling models`, or a folder (default: the embedded one)")
-      .option("--clip <name>", "the CLIP that the captioner was trained with (default: the embedded one)"),
+      .option(
+        "--clip <name>",
+        "the CLIP that the captioner was trained with, and that --best-of asks (default: the embedded one)",
+      ),
   );
-  addSavingOptions(command).action(async (path: string, words: string[], options: VaryOptions) =>
+  addCandidateOptions(addSavingOptions(command)).action(async (path: string, words: string[], options: VaryOptions) =>
     (await import("../vary.ts")).vary(path, words, options, cli),
   );
 }
