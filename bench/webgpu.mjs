@@ -1,13 +1,13 @@
 /**
- * What a U-Net is on WebGPU: the operations of a step as they are written for a device, by what the device can do; and how long it
- * takes to bring as many numbers as a step does to the device and back, with nothing computed in between. Works with a software
+ * What a U-Net is on WebGPU: the operations of a step as they are written for a device, by what the device can do; and what a
+ * step moves beside the U-Net's work, where latents cross to this process and back, and where they stay on the device. Works with a software
  * adapter (VK_ICD_FILENAMES) as well, whose times say nothing but that.
  *
  *   npm run build && node bench/webgpu.mjs [model] --size 512
  */
 import { parseArgs } from "node:util";
 import { Graph, inFloat16, lowerFor, toOnnx, weightsOf } from "../dist/graph/index.js";
-import { unetConfig, unetParts } from "../dist/models/index.js";
+import { latentSums, repeated, unetConfig, unetParts } from "../dist/models/index.js";
 import { modelFacts } from "../dist/pipelines/facts.js";
 import { median } from "../dist/pipelines/timing.js";
 import { createProcessRuntime } from "../dist/runtime/index.js";
@@ -49,16 +49,51 @@ for (const [what, right, half] of [
 }
 
 const runtime = createProcessRuntime({ device: "webgpu" });
-const graph = new Graph("crossing");
-graph.output("y", graph.input("x", "float32", [2, config.in_channels, side, side]));
-const session = await runtime.createSession(toOnnx(graph, weightsOf(new Map())));
-const length = 2 * config.in_channels * side * side;
-const x = float32([2, config.in_channels, side, side], new Float32Array(length).fill(0.5));
-const times = [];
-for (let run = 0; run < RUNS; run++) {
-  const start = performance.now();
-  await session.run({ x });
-  times.push(performance.now() - start);
+const open = (graph, keep) =>
+  runtime.createSession(toOnnx(lowerFor("webgpu", graph), weightsOf(new Map())), { keep, prepare: false });
+const latent = [1, config.in_channels, side, side];
+const size = latent.reduce((product, length) => product * length, 1);
+const numbers = (shape) => float32(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01));
+
+/** Runs what a step moves again and again; it says how many bytes that was. */
+async function time(what, step) {
+  const times = [];
+  let bytes = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const start = performance.now();
+    bytes = await step();
+    times.push(performance.now() - start);
+  }
+  console.log(`  ${what.padEnd(28)} ${String(bytes).padStart(7)} bytes  ${median(times).toFixed(2)} ms`);
 }
+
+console.log(`what moves at a step beside the U-Net's work, with a prompt and its negative`);
+const crossing = new Graph("crossing");
+crossing.output("sample", crossing.input("x", "float32", latent));
+crossing.output("y", crossing.input("predictions", "float32", [2, ...latent.slice(1)]));
+const there = await open(repeated([2, ...latent.slice(1)], 1), ["y"]);
+const { y: rows } = (await there.runKeeping({ x: numbers([2, ...latent.slice(1)]) })).kept;
+const across = await open(crossing, ["sample"]);
+await time("latents cross", async () => {
+  const { kept } = await across.runKeeping({ x: numbers(latent), predictions: rows });
+  kept.sample.dispose();
+  return 4 * (size + 2 * size);
+});
+
+// A walk of 25 steps: where it starts, and 25 predictions.
+const vectors = 26;
+const shape = { latent, vectors, rows: 2 };
+const keep = ["next.vectors", "sample"];
+const [first, next] = [
+  await open(latentSums({ ...shape, begun: false }), keep),
+  await open(latentSums({ ...shape, begun: true }), keep),
+];
+const placed = { rows, shares: numbers([2, 1]), place: numbers([vectors, 1]), weights: numbers([vectors, 1]) };
+let { kept } = await first.runKeeping(placed);
+await time("latents stay", async () => {
+  const before = kept;
+  ({ kept } = await next.runKeeping({ ...placed, vectors: before["next.vectors"] }));
+  for (const tensor of Object.values(before)) tensor.dispose();
+  return 4 * (2 + 2 * vectors + 1);
+});
 await runtime.close();
-console.log(`${(4 * length) / 1024} KiB to the device and back: ${median(times).toFixed(2)} ms`);

@@ -5,7 +5,7 @@ import { encodePicture, saveBytes, writeInfotext } from "inkling/image";
 const [prompt = "a lady with blue eyes", file = "lady.png", model] = process.argv.slice(2);
 const inkling = await load(model, { onNote: console.warn });
 
-for await (const event of inkling.stream({ prompt, seed: 42, steps: 10 })) {
+for await (const event of inkling.progress({ prompt, seed: 42, steps: 10 })) {
   switch (event.type) {
     case "model":
       console.log(`${event.model} on ${event.device}, loaded in ${event.seconds.toFixed(1)} s`);

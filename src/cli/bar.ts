@@ -1,5 +1,5 @@
 import progress from "cli-progress";
-import type { GenerateEvent } from "../pipelines/events.ts";
+import type { DrawingEvent, GenerateEvent } from "../pipelines/events.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./errors.ts";
 import { previewSize, showPicture } from "./preview.ts";
@@ -61,20 +61,22 @@ export function barReporter(cli: Cli, { count, preview }: ReporterOptions): Repo
   if (stderr.isTTY) wait("loading …");
   return {
     note: (line) => say(`inkling: ${oneLine(line)}`),
-    event: async (event: GenerateEvent) => {
+    looksIntoSteps: preview !== undefined,
+    event: async (event: GenerateEvent | DrawingEvent) => {
       switch (event.type) {
         case "model":
         case "score":
         case "best":
           return say(describe(event, count)!);
         case "step": {
-          const size = event.preview && preview ? previewSize(event.preview, stderr) : undefined;
+          const seen = preview && "preview" in event ? event.preview : undefined;
+          const size = seen && previewSize(seen, stderr);
           if (!bar) {
             rows = size?.rows ?? 0;
             start(event.calls);
           }
           bar!.update(event.call + 1, { text: `· ${which(event.picture)}${timeLeft(event.secondsLeft)}` });
-          if (size && rows > 0) await show(event.preview!, { ...size, rows });
+          if (size && rows > 0) await show(seen!, { ...size, rows });
           return;
         }
         case "decode":

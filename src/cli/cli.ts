@@ -38,7 +38,7 @@ export class Stopped extends Error {
 }
 
 /** A loaded model, as far as commands use it. */
-export interface Drawer extends Pick<Inkling, "model" | "device" | "resolve" | "stream" | "close"> {
+export interface Drawer extends Pick<Inkling, "model" | "device" | "resolve" | "stream" | "progress" | "close"> {
   readonly parts: Pick<Inkling["parts"], "tokenizer">;
 }
 

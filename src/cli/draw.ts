@@ -1,4 +1,5 @@
-import type { BestEvent, GenerateEvent, ImageEvent, ScoreEvent } from "../pipelines/events.ts";
+import type { BestEvent, DrawingEvent, GenerateEvent, ImageEvent, ScoreEvent } from "../pipelines/events.ts";
+import type { Events } from "../pipelines/inkling.ts";
 import type { GenerateSettings, ResolvedSettings } from "../pipelines/settings.ts";
 import type { Cli, Drawer } from "./cli.ts";
 import { asUsage } from "./errors.ts";
@@ -14,7 +15,9 @@ export interface Drawing {
   readonly reporter: Reporter;
   /** Called once the model is there and everything about the picture is settled, before it is drawn. */
   readonly onResolved?: (settings: ResolvedSettings, drawer: Drawer) => Promise<void>;
-  readonly onEvent?: (event: GenerateEvent) => void;
+  readonly onEvent?: (event: DrawingEvent) => void;
+  /** Looks into every step. Without it, and a reporter that does, latents may stay where the U-Net computes. */
+  readonly onSeen?: (event: GenerateEvent) => void;
   readonly onImage: (event: ImageEvent, drawer: Drawer) => Promise<void>;
   /** Where candidates were asked for: after each was judged, and after the last for a picture. */
   readonly onJudged?: (event: ScoreEvent | BestEvent) => Promise<void>;
@@ -58,7 +61,7 @@ export async function loadDrawer(
 /** Draws with a model that is loaded. Throws what `draw` throws. */
 export async function drawWith(
   drawer: Drawer,
-  { options, wish, reporter, onResolved, onEvent, onImage, onJudged }: Drawing,
+  { options, wish, reporter, onResolved, onEvent, onSeen, onImage, onJudged }: Drawing,
   { signal }: Cli,
 ): Promise<void> {
   signal.throwIfAborted();
@@ -69,7 +72,9 @@ export async function drawWith(
   await onResolved?.(resolved, drawer);
   let warned = false;
   // A random seed is drawn once: what was resolved is what is drawn.
-  for await (const event of drawer.stream({ ...settings, seed: resolved.seed })) {
+  const drawn = { ...settings, seed: resolved.seed };
+  const isSeen = onSeen !== undefined || reporter.looksIntoSteps;
+  for await (const event of isSeen ? seen(drawer.stream(drawn), onSeen) : drawer.progress(drawn)) {
     signal.throwIfAborted();
     onEvent?.(event);
     if (event.type === "tokens" && !warned) {
@@ -88,6 +93,13 @@ export async function drawWith(
     await onImage(event, drawer);
   }
   signal.throwIfAborted();
+}
+
+async function* seen(events: Events, onSeen: Drawing["onSeen"]): Events {
+  for await (const event of events) {
+    onSeen?.(event);
+    yield event;
+  }
 }
 
 /** Whether two hashes, as long as each was written, tell of different files. A1111's old ones, of 8 digits, tell nothing. */

@@ -2,7 +2,7 @@ import { encodePicture, formatOfName, loadEncoder, type PictureFormat } from "..
 import { writeInfotext } from "../image/infotext.ts";
 import { checkSave, saveBytes } from "../image/save.ts";
 import { contactSheet, pictureForSheet, type SheetCell } from "../image/sheet.ts";
-import type { GenerateEvent } from "../pipelines/events.ts";
+import type { DrawingEvent } from "../pipelines/events.ts";
 import type { PromptWriter } from "../pipelines/index.ts";
 import { extraFields, writerFields } from "../pipelines/infotext-extra.ts";
 import type { PromptEvent, WriteSettings } from "../pipelines/writing.ts";
@@ -202,7 +202,7 @@ async function writePrompts(
  * @param count prompts
  * @param of pictures of each
  */
-function pacer(count: number, of: number): (event: GenerateEvent, index: number) => GenerateEvent {
+function pacer(count: number, of: number): <Event extends DrawingEvent>(event: Event, index: number) => Event {
   let start = performance.now();
   let [drawn, seconds] = [0, 0];
   return (event, index) => {

@@ -53,7 +53,7 @@ export async function explain(words: readonly string[], options: ExplainOptions,
           throw new UsageError("--guidance 0 ignores the prompt: the model looks for none of its words");
         drawer = opened;
       },
-      onEvent: (event) => {
+      onSeen: (event) => {
         if (event.type === "tokens") {
           const all = promptWords(event.cond, drawer.parts.tokenizer);
           shown = asked.length > 0 ? asked.map((text) => findWords(text, all)) : all;

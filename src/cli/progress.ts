@@ -1,4 +1,4 @@
-import type { GenerateEvent } from "../pipelines/events.ts";
+import type { DrawingEvent, GenerateEvent } from "../pipelines/events.ts";
 import type { PromptEvent } from "../pipelines/writing.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./errors.ts";
@@ -7,7 +7,9 @@ import type { PreviewKind } from "./preview.ts";
 /** Tells the user how a drawing goes on. */
 export interface Reporter {
   note(line: string): void;
-  event(event: GenerateEvent): Promise<void> | void;
+  /** It tells of steps what they came to; others only that they were taken. */
+  readonly looksIntoSteps?: boolean;
+  event(event: GenerateEvent | DrawingEvent): Promise<void> | void;
   /** A prompt was written, one of `count`. */
   prompt(prompt: PromptEvent, count: number): void;
   /** A picture lies on the disk; `path` is undefined where it went to stdout. */
@@ -31,7 +33,7 @@ export function printPath(path: string | undefined, { stdout }: Pick<Cli, "stdou
 }
 
 /** An event in a line, or undefined where there is nothing to tell. */
-export function describe(event: GenerateEvent, count: number): string | undefined {
+export function describe(event: DrawingEvent, count: number): string | undefined {
   const which = "picture" in event && count > 1 ? `picture ${event.picture + 1}/${count}: ` : "";
   switch (event.type) {
     case "model":

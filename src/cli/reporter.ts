@@ -17,6 +17,7 @@ function jsonReporter({ stdout }: Cli): Reporter {
   const say = (event: object): void => void stdout.write(jsonLine(event));
   return {
     note: (message) => say({ type: "note", message }),
+    looksIntoSteps: true,
     event: say,
     prompt: say,
     saved: (picture, path) => say({ type: "saved", picture, path }),

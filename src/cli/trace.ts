@@ -30,7 +30,7 @@ export async function trace(words: readonly string[], options: DrawingOptions, c
       options,
       wish: { ...wish, settings: { ...wish.settings, count: 1, preview: false } },
       reporter,
-      onEvent: (event) => {
+      onSeen: (event) => {
         Object.assign(tensors, tensorsOf(event));
         if (event.type === "step") calls.push({ timestep: event.timestep, sigma: event.sigma });
       },

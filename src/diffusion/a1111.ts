@@ -40,6 +40,8 @@ export interface KSampler {
   readonly schedule?: string;
   /** It walks from the greatest to the least trained sigma in steps of its own. */
   readonly ownSteps?: boolean;
+  /** What the latents are decides where it asks. */
+  readonly decides?: boolean;
   /** The web UI asks the schedule for one sigma more and drops the one before the final zero. */
   readonly dropsNextToLast?: boolean;
   walk(journey: Journey, options: KOptions): Walker;
@@ -167,6 +169,7 @@ export const kSamplers = {
     callsPerStep: "varies",
     takesEta: true,
     ownSteps: true,
+    decides: true,
     walk: dpmAdaptive,
   },
 } as const satisfies Record<string, KSampler>;

@@ -8,6 +8,8 @@ import { combine } from "./vector.ts";
  * scaled inputs and timesteps and to predict something else.
  */
 export interface Denoiser {
+  /** Whether `interpret` is linear in `prediction` and `x`: nothing is clipped. */
+  readonly linear: boolean;
   /** The network's input for latents `x` at `level`. */
   scaleInput(x: Float32Array, level: Level): Float32Array;
   /** The timestep that the network is told; may be fractional. */
@@ -47,6 +49,7 @@ export function discreteDenoiser(options: DenoiserOptions): Denoiser {
     return clip === undefined ? x0 : x0.map((value) => Math.min(Math.max(value, -clip), clip));
   };
   return {
+    linear: clip === undefined && !thresholding,
     scaleInput(x, level) {
       const scale = scaleOf(level);
       return scale === 1 ? x : combine([1 / scale, x]);
@@ -119,6 +122,7 @@ export interface EdmOptions {
 export function edmDenoiser({ predictionType, sigmaData }: EdmOptions): Denoiser {
   const sign = predictionType === "v_prediction" ? -1 : 1;
   return {
+    linear: true,
     scaleInput: (x, { sigma }) => combine([1 / Math.hypot(sigma, sigmaData), x]),
     timestepOf: (level) => level.timestep ?? Math.log(level.sigma) / 4,
     interpret(prediction, x, level) {

@@ -10,3 +10,4 @@ export type { Schedule, ScheduleRequest } from "./schedule.ts";
 export { type TrainedNoise, trainedNoise } from "./trained-noise.ts";
 export { combine } from "./vector.ts";
 export { createWalk, type Predict, type Walk, type WalkStep } from "./walk.ts";
+export { type ShownSum, type SumDraw, type VectorSum, vectorOfCall, type WalkSums } from "./walk-sums.ts";

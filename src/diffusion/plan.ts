@@ -18,6 +18,8 @@ export interface Plan {
   readonly sigmas: readonly number[];
   readonly initNoiseSigma: number;
   readonly denoiser: Denoiser;
+  /** What the latents are decides where the walk asks. */
+  readonly decides?: boolean;
   /** `begin`: how many levels the journey leaves out at its start. */
   walk(journey: Journey, begin: number): Walker;
 }
@@ -132,6 +134,7 @@ function kPlan(options: WalkOptions, name: string, sampler: KSampler, asked: str
     sigmas: sigmas.map(Math.fround),
     initNoiseSigma: Math.fround(sigmas[0]!),
     denoiser: discreteDenoiser({ predictionType: settings.prediction_type, table, batch: options.batch }),
+    decides: sampler.decides,
     walk: (journey, begin) =>
       sampler.walk(journey, { eta, sChurn, sTmin, sTmax, sNoise, calls: options.steps - begin }),
   };

@@ -21,6 +21,7 @@ export * from "./clip-text.ts";
 export * from "./clip-vision.ts";
 export * from "./cross-attention.ts";
 export * from "./gpt2.ts";
+export * from "./latent-sums.ts";
 export * from "./patch-discriminator.ts";
 export * from "./taesd.ts";
 export * from "./unet.ts";

@@ -20,8 +20,8 @@ export interface Beginning {
   readonly initial: Float32Array;
   /** Channels that an inpainting U-Net sees beside the latents: the mask, the masked picture's latents. */
   readonly beside?: Float32Array;
-  /** Puts back, after a call, what has to stay. Changes the step's latents in place. */
-  hold(step: Pick<WalkStep, "latents" | "level">): void;
+  /** Where something has to stay: puts it back after a call. Changes the step's latents in place. */
+  hold?(step: Pick<WalkStep, "latents" | "level">): void;
 }
 
 export interface BeginningOptions {
@@ -40,7 +40,7 @@ export interface BeginningOptions {
 /** Text to image: noise alone. */
 export function fromNoise({ walk, draw }: Pick<BeginningOptions, "walk" | "draw">): Beginning {
   const noise = draw();
-  return { noise, initial: noise.map((n) => n * walk.initNoiseSigma), hold: () => {} };
+  return { noise, initial: noise.map((n) => n * walk.initNoiseSigma) };
 }
 
 /**
@@ -63,10 +63,10 @@ export async function fromPicture({ picture, mask }: InitPicture, options: Begin
   // At full strength inpainting starts as a text alone does.
   const fresh = mask !== undefined && strength === 1;
   const initial = fresh || !latents ? noise.map((n) => n * walk.initNoiseSigma) : walk.addNoise(latents, noise);
-  if (!places) return { noise, initial, hold: () => {} };
+  if (!places) return { noise, initial };
 
   const around = await toLatents(masked(picture, mask));
-  if (inpaintingModel) return { noise, initial, beside: joined(Float32Array, places, around), hold: () => {} };
+  if (inpaintingModel) return { noise, initial, beside: joined(Float32Array, places, around) };
   const kept = latents!;
   return {
     noise,

@@ -2,7 +2,7 @@ import { float32, type Tensor } from "../tensor/index.ts";
 import { type LoadOptions, open } from "./inkling.ts";
 import type { MachineOptions } from "./opening.ts";
 import type { Shortcuts } from "./settings.ts";
-import { cutOf, textToImage } from "./text-to-image.ts";
+import { cutOf, textToImageUnseen } from "./text-to-image.ts";
 import type { PartTimes } from "./timing.ts";
 
 export interface BenchmarkOptions extends MachineOptions, Pick<LoadOptions, "convolutions" | "precision" | "weights"> {
@@ -46,12 +46,12 @@ export async function benchmark(model: string | undefined, options: BenchmarkOpt
     let latents: Tensor<"float32"> | undefined;
     for (let i = 0; i < REPEATS; i++) {
       let last = performance.now();
-      for await (const event of textToImage(settings, { ...facts, networks, tokenizer: tools.tokenizer, signal })) {
+      const drawing = { ...facts, networks, tokenizer: tools.tokenizer, signal };
+      for await (const event of textToImageUnseen(settings, drawing)) {
         if (event.type === "embeddings") encode_s.push(since(last));
-        if (event.type === "step") {
-          step_s.push(since(last));
-          latents = event.latents;
-        }
+        if (event.type === "step") step_s.push(since(last));
+        // To a decoder latents are latents.
+        if (event.type === "start") latents = event.noise;
         last = performance.now();
         if (event.type === "embeddings" && i < REPEATS - 1) break;
         if (step_s.length === measure) break;

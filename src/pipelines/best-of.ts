@@ -1,5 +1,5 @@
 import { type Clip, clipScore } from "./clip.ts";
-import type { GenerateEvent, ImageEvent, ScoreEvent } from "./events.ts";
+import type { EventBesideSteps, ImageEvent, ScoreEvent, StepProgress } from "./events.ts";
 import type { ResolvedSettings } from "./settings.ts";
 import { plainWords } from "./words.ts";
 
@@ -19,11 +19,11 @@ export type Drawn = Omit<ImageEvent, "pixels">;
  *
  * @param events of a run that draws `of` pictures for every one that is wanted
  */
-export async function* judged(
-  events: AsyncIterable<GenerateEvent>,
+export async function* judged<Step extends StepProgress>(
+  events: AsyncIterable<EventBesideSteps | Step>,
   settings: ResolvedSettings,
   { clip, of, signal }: Judging,
-): AsyncGenerator<GenerateEvent, void, void> {
+): AsyncGenerator<EventBesideSteps | Step, void, void> {
   const read = async (text: string) => ({ text, words: (await clip.embedTexts([text], { signal }))[0]! });
   // Before anything is drawn, since what is missing shows here.
   let told = await read(plainWords(settings));

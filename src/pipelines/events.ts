@@ -8,12 +8,16 @@ import type { ResolvedSettings } from "./settings.ts";
  * The one stream that every face of the product reads: the command line draws its bar from it, a server sends it on,
  * `generate()` awaits its end.
  */
-export type GenerateEvent =
+export type GenerateEvent = EventBesideSteps | StepEvent;
+
+/** The same where nobody looks at latents: a step tells that it was taken. */
+export type DrawingEvent = EventBesideSteps | StepProgress;
+
+export type EventBesideSteps =
   | ModelEvent
   | StartEvent
   | TokensEvent
   | EmbeddingsEvent
-  | StepEvent
   | DecodeEvent
   | ImageEvent
   | ScoreEvent
@@ -80,8 +84,8 @@ export interface EmbeddingsEvent {
   readonly texts: readonly (ToldText & { readonly embedding: Tensor<"float32"> })[];
 }
 
-/** One call of the U-Net and what the sampler made of it. */
-export interface StepEvent {
+/** One call of the U-Net. */
+export interface StepProgress {
   readonly type: "step";
   /** Which picture of `count`, from 0. */
   readonly picture: number;
@@ -91,6 +95,12 @@ export interface StepEvent {
   readonly timestep: number;
   /** Noise level √((1 − ᾱ)/ᾱ) at which the network was asked. */
   readonly sigma: number;
+  /** For the whole run, all pictures and their decoding included. */
+  readonly secondsLeft: number;
+}
+
+/** One call of the U-Net and what the sampler made of it. */
+export interface StepEvent extends StepProgress {
   /** [1, 4, H/8, W/8] after the call, as diffusers' scheduler of that name holds them. */
   readonly latents: Tensor<"float32">;
   /** The network's output after guidance, in the checkpoint's own prediction type. */
@@ -101,8 +111,6 @@ export interface StepEvent {
   readonly preview?: Picture;
   /** What went on inside the U-Net, when that was asked for. */
   readonly inside?: StepInside;
-  /** For the whole run, all pictures and their decoding included. */
-  readonly secondsLeft: number;
 }
 
 /** The VAE starts on a picture: the last and longest single wait. */

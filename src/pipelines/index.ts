@@ -15,7 +15,7 @@ export { type Config, defineConfig } from "./config.ts";
 export type { Emphasis } from "./emphasis.ts";
 export * from "./events.ts";
 export { type GoalSources, goalNames, goalOf } from "./goal.ts";
-export { type DrawnImage, type Inkling, type LoadOptions, load } from "./inkling.ts";
+export { type DrawnImage, type Inkling, type LoadOptions, load, type UnseenSettings } from "./inkling.ts";
 export { type LanguageModel, openLanguageModel, type TextReader } from "./language-model.ts";
 export {
   embedFiles,

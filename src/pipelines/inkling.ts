@@ -16,14 +16,14 @@ import { openAdapters } from "./adapters.ts";
 import type { InitPicture } from "./beginning.ts";
 import { type Drawn, judged } from "./best-of.ts";
 import { openClip } from "./clip.ts";
-import type { BestEvent, GenerateEvent } from "./events.ts";
+import type { BestEvent, DrawingEvent, EventBesideSteps, GenerateEvent, StepProgress } from "./events.ts";
 import { type FactsOptions, modelFacts } from "./facts.ts";
 import { type DrawnWith, extraFields } from "./infotext-extra.ts";
 import { initPicture } from "./init-picture.ts";
 import { startMachine } from "./machine.ts";
 import { withMeasured } from "./measured-convolutions.ts";
 import { modelHash } from "./model-hash.ts";
-import { type AppliedAdapter, createNetworks, type Networks } from "./networks.ts";
+import { type AppliedAdapter, createNetworks, type Networks, type NetworksOptions } from "./networks.ts";
 import type { MachineOptions } from "./opening.ts";
 import { picturePrompts } from "./picture-prompts.ts";
 import { openPseudoWords, type PseudoWords } from "./pseudo-words.ts";
@@ -31,7 +31,7 @@ import { remarks } from "./remarks.ts";
 import { type ModelFacts, resolveSettings } from "./resolve.ts";
 import type { SessionsOptions } from "./sessions.ts";
 import type { GenerateSettings, ImageToImageSettings, InpaintSettings, ResolvedSettings } from "./settings.ts";
-import { cutOf, type DrawingTools, textToImage } from "./text-to-image.ts";
+import { cutOf, type DrawingTools, textToImage, textToImageUnseen } from "./text-to-image.ts";
 import { checkPrompts, plainWords } from "./words.ts";
 
 export interface LoadOptions extends FactsOptions, MachineOptions {
@@ -45,6 +45,11 @@ export interface LoadOptions extends FactsOptions, MachineOptions {
    * picture that is very nearly the same. Default "auto": float16 where there is it, else float32.
    */
   readonly precision?: SessionsOptions["precision"];
+  /**
+   * Whether latents stay with the runtime from step to step in drawings that nobody looks into (`progress`, `generate`).
+   * Default: on graphics devices, where the way there and back would take time at every step.
+   */
+  readonly latentsStay?: NetworksOptions["latentsStay"];
 }
 
 /** A finished picture, with everything that is needed to draw it again. */
@@ -58,7 +63,10 @@ export interface DrawnImage extends Picture {
   save(path: string, options?: { overwrite?: boolean }): Promise<void>;
 }
 
-export type Events = AsyncGenerator<GenerateEvent, void, void>;
+export type Events<Event = GenerateEvent> = AsyncGenerator<Event, void, void>;
+
+/** Settings of a picture whose steps nobody looks into. */
+export type UnseenSettings = Omit<GenerateSettings, "preview" | "inside">;
 
 /** A model, ready to draw. The networks are loaded with the first picture. */
 export interface Inkling {
@@ -74,6 +82,11 @@ export interface Inkling {
    * different sizes take the U-Net's place in memory from each other at every step, so draw these one after another.
    */
   stream(settings: GenerateSettings): Events;
+  /**
+   * As `stream`, for those who want to know how far it is: steps tell no latents, which then need not leave a graphics
+   * device.
+   */
+  progress(settings: UnseenSettings): Events<DrawingEvent>;
   generate(settings: GenerateSettings): Promise<{ images: DrawnImage[] }>;
   /**
    * Draws a picture again with other words: `generate` with `image`, from a file, bytes or pixels. Transparency counts as
@@ -106,7 +119,7 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
     await runtime.close();
     throw opened.reason;
   }
-  const { onNote = () => {}, env, threads, precision } = options;
+  const { onNote = () => {}, env, threads, precision, latentsStay } = options;
   const { facts, tokenizer } = opened.value;
   try {
     const convolutions = await withMeasured(options.convolutions, runtime.device, { threads, env, onNote });
@@ -119,6 +132,7 @@ export async function open(model: string | undefined, options: LoadOptions): Pro
         findNonFinite,
         convolutions,
         ...(precision && { precision }),
+        ...(latentsStay !== undefined && { latentsStay }),
         weights: facts.weights,
       }),
       tokenizer,
@@ -154,8 +168,9 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
   const { name, checkpoint } = facts;
   let loaded = false;
 
-  async function* draw(
+  async function* draw<Step extends StepProgress>(
     settings: ResolvedSettings,
+    drawing: Drawing<Step>,
     {
       preview,
       inside,
@@ -169,7 +184,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
         readonly adapters: readonly AppliedAdapter[];
         readonly words: PseudoWords;
       },
-  ): Events {
+  ): Events<EventBesideSteps | Step> {
     signal?.throwIfAborted();
     const networks = plainNetworks.adapted(adapters, words.vectors);
     const hash = modelHash(checkpoint, env);
@@ -192,10 +207,41 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     const { tokenizer } = words;
     const tools: DrawingTools = { ...facts, networks, tokenizer, signal, previewFactors, inside, init, prompts };
     let embeddings: ResolvedSettings["embeddings"];
-    for await (const event of textToImage(settings, tools)) {
+    for await (const event of drawing(settings, tools)) {
       if (event.type === "tokens") embeddings = words.usedIn(event.texts);
       if (event.type !== "image") yield event;
       else yield { ...event, settings: { ...event.settings, embeddings, modelHash: (await hash).slice(0, 10) } };
+    }
+  }
+
+  async function* drawAsked<Step extends StepProgress>(
+    { signal, preview = false, inside = false, ...asked }: GenerateSettings,
+    drawing: Drawing<Step>,
+  ): Events<EventBesideSteps | Step> {
+    const settings = resolve(asked);
+    const { image, mask, keepUnmasked = true } = asked;
+    const { maskBlur = 0 } = settings;
+    const init = image ? await initPicture({ image, mask, maskBlur, keepUnmasked }, settings) : asked.init;
+    if (init) checkSizes(init, settings);
+    for (const line of remarks(asked, settings, facts)) onNote(line);
+    const adapters = await openAdapters({ ...asked, ...settings, adapters: asked.adapters }, checkpoint, onNote);
+    const words = await openPseudoWords(asked.embeddings ?? [], facts, tokenizer, onNote);
+    const prompts = asked.wildcards && (await picturePrompts(settings, asked.wildcards));
+    const { bestOf: of = 1, ...each } = settings;
+    for (const own of prompts ?? []) {
+      checkPrompts({ ...settings, ...own }, settings.steps);
+      if (of > 1) plainWords({ ...settings, ...own });
+    }
+    const tools = { preview, inside, init, adapters, words, signal };
+    if (of === 1) return yield* draw(settings, drawing, { ...tools, prompts });
+    const clip = await openClip(asked.clip, { runtime, onNote, env });
+    try {
+      // Candidates for one picture have one prompt.
+      const candidates = prompts?.flatMap((own) => Array.from({ length: of }, () => own));
+      const all = draw({ ...each, count: settings.count * of }, drawing, { ...tools, prompts: candidates });
+      yield* judged(all, settings, { clip, of, signal });
+    } finally {
+      await clip.close();
     }
   }
 
@@ -205,35 +251,8 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
     facts,
     parts,
     resolve,
-    async *stream({ signal, preview = false, inside = false, ...asked }) {
-      const settings = resolve(asked);
-      const { image, mask, keepUnmasked = true } = asked;
-      const { maskBlur = 0 } = settings;
-      const init = image ? await initPicture({ image, mask, maskBlur, keepUnmasked }, settings) : asked.init;
-      if (init) checkSizes(init, settings);
-      for (const line of remarks(asked, settings, facts)) onNote(line);
-      const adapters = await openAdapters({ ...asked, ...settings, adapters: asked.adapters }, checkpoint, onNote);
-      const words = await openPseudoWords(asked.embeddings ?? [], facts, tokenizer, onNote);
-      const prompts = asked.wildcards && (await picturePrompts(settings, asked.wildcards));
-      const { bestOf: of = 1, ...each } = settings;
-      for (const own of prompts ?? []) {
-        checkPrompts({ ...settings, ...own }, settings.steps);
-        if (of > 1) plainWords({ ...settings, ...own });
-      }
-      if (of === 1) return yield* draw(settings, { preview, inside, init, prompts, adapters, words, signal });
-      const clip = await openClip(asked.clip, { runtime, onNote, env });
-      try {
-        // Candidates for one picture have one prompt.
-        const candidates = prompts?.flatMap((own) => Array.from({ length: of }, () => own));
-        const all = draw(
-          { ...each, count: settings.count * of },
-          { preview, inside, init, prompts: candidates, adapters, words, signal },
-        );
-        yield* judged(all, settings, { clip, of, signal });
-      } finally {
-        await clip.close();
-      }
-    },
+    stream: (settings) => drawAsked(settings, textToImage),
+    progress: (settings) => drawAsked({ ...settings, preview: false, inside: false }, textToImageUnseen),
     async generate(settings) {
       const images: DrawnImage[] = [];
       const { bestOf = 1, count = 1 } = settings;
@@ -242,7 +261,7 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
         const drawnWith = { ...options, picture, count: count * bestOf, judged: by };
         images.push({ ...drawnImage(image, drawn, drawnWith), ...(by && { score: by.score }) });
       };
-      for await (const event of inkling.stream(settings)) {
+      for await (const event of inkling.progress(settings)) {
         if (event.type === "image" && bestOf === 1) keep(event);
         else if (event.type === "image") {
           const { pixels: _, ...drawn } = event;
@@ -267,6 +286,9 @@ export async function load(model?: string, options: LoadOptions = {}): Promise<I
   };
   return inkling;
 }
+
+/** A way to draw, by what its steps tell. */
+type Drawing<Step> = (settings: ResolvedSettings, tools: DrawingTools) => Events<EventBesideSteps | Step>;
 
 /** What was not painted on a transparent mask stays. */
 const MASK: ReadOptions = { background: "black" };

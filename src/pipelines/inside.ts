@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor/index.ts";
+import { float32, sizeOf, type Tensor } from "../tensor/index.ts";
 
 /** How much each place of a layer looks at each token, by the cross-attention's path: [H, W, S], which adds up to 1 over S. */
 export type AttentionMaps = Readonly<Record<string, Tensor<"float32">>>;
@@ -34,4 +34,38 @@ export interface StepInside {
   readonly uncond?: Tensor<"float32">;
   /** Of the prompt. Empty where it was not asked, and in calls that reuse deep features. */
   readonly attention: AttentionMaps;
+}
+
+/** What was said of words, of which `rows` tells where each stands in a batch that came to these maps. */
+export function saidOf(
+  words: readonly Tensor<"float32">[],
+  said: {
+    readonly predictions: readonly Float32Array[];
+    readonly maps: Readonly<Record<string, Tensor>>;
+    readonly rows: readonly number[];
+  },
+): Said[] {
+  const maps = said.maps as AttentionMaps;
+  return words.map((embedding, i) => ({
+    words: embedding,
+    prediction: said.predictions[i]!,
+    attention: mapsOf(maps, said.rows[i]!),
+  }));
+}
+
+/** Those of one of a batch: [B, H, W, S] → [H, W, S]. */
+function mapsOf(maps: AttentionMaps, row: number): AttentionMaps {
+  const own = Object.entries(maps).map(
+    ([
+      path,
+      {
+        shape: [, ...shape],
+        data,
+      },
+    ]) => {
+      const size = sizeOf(shape);
+      return [path, float32(shape, data.subarray(row * size, (row + 1) * size))] as const;
+    },
+  );
+  return Object.fromEntries(own);
 }

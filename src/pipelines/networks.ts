@@ -101,6 +101,16 @@ export function tiledByDefault({ height, width }: LatentSize): boolean {
   return height * width > TILED_AREA;
 }
 
+export interface NetworksOptions extends SessionsOptions {
+  /**
+   * Whether predictions and latents stay with the runtime from step to step, where nobody looks at them. Default: where they
+   * lie in a graphics device's memory then.
+   */
+  readonly latentsStay?: boolean;
+}
+
+const UNET = "U-Net";
+
 /** What may help where a network's numbers run away although its weights are in order. */
 const ADVICE = "Try another sampler, fewer or more steps, or a lower guidance.";
 
@@ -108,8 +118,9 @@ const ADVICE = "Try another sampler, fewer or more steps, or a lower guidance.";
 export function createNetworks(
   checkpoint: Pick<Checkpoint, "textEncoder" | "unet" | "vae" | "tokenizer">,
   runtime: Runtime,
-  options: SessionsOptions = {},
+  options: NetworksOptions = {},
 ): Networks {
+  const { latentsStay: stays = runtime.device === "webgpu" } = options;
   const sessions = createSessions(runtime, { precision: "auto", ...options, advice: ADVICE });
   const { open, run, finite, precisionOf } = sessions;
   const { textEncoder, unet: unetPart, vae } = checkpoint;
@@ -154,18 +165,19 @@ export function createNetworks(
         part: unetPart,
         inBits: true,
         build: () => {
+          const kept = stays && part !== "words" ? ["out_sample"] : [];
           const changes = adapters.map(({ name, unet: layers }) => ({ name, layers }));
           const { whole, [part]: graph } = parts();
           const own = new Set([...whole.inputs.map(({ name }) => name), ...whole.outputs.keys()]);
           const names = [...graph!.inputs.map(({ name }) => name), ...graph!.outputs.keys()];
-          return { ...adapted(graph!, changes), whole, handed: names.filter((name) => !own.has(name)) };
+          return { ...adapted(graph!, changes), whole, kept, handed: names.filter((name) => !own.has(name)) };
         },
       });
       return {
         parts,
         // Words are the same at every size; maps need more of them.
         words: cut("U-Net's words", "words", maps ? "maps" : ""),
-        rest: cut("U-Net", "rest", variant),
+        rest: cut(UNET, "rest", variant),
         shallow: cut("U-Net's shallow part", "shallow", variant),
       };
     };
@@ -208,7 +220,10 @@ export function createNetworks(
       return finite(hidden, { name: "text encoder", part: textEncoder });
     },
     noisePredictor: (cut, watch) =>
-      createNoisePredictor(sessions, unetFor(adapters, cut), scalesOf(adapters, "unet"), watch),
+      createNoisePredictor(sessions, unetFor(adapters, cut), scalesOf(adapters, "unet"), {
+        watch,
+        ...(stays && { staying: { name: UNET, part: unetPart } }),
+      }),
     async decode(latents, { tiled = tiledByDefault(sizeOfLast(latents)), signal } = {}) {
       const decodeWhole = async (part: Tensor<"float32">): Promise<Tensor<"float32">> => {
         const { image } = await run(decoderFor(sizeOfLast(part)), { latents: part }, signal);

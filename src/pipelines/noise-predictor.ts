@@ -1,14 +1,15 @@
-import { byteLength } from "../graph/index.ts";
 import type { UnetParts } from "../models/index.ts";
-import type { Feeds, KeptTensor } from "../runtime/index.ts";
-import { float32, joined, sizeOf as sizeOfShape, type Tensor } from "../tensor/index.ts";
-import type { AttentionMaps, UnetCall } from "./inside.ts";
+import type { Feeds, KeptTensor, Outputs } from "../runtime/index.ts";
+import { float32, joined, sizeOf, type Tensor } from "../tensor/index.ts";
+import { saidOf, type UnetCall } from "./inside.ts";
+import { createKeptLatents, type KeptLatents, readKept, repeatKept } from "./kept-latents.ts";
 import type { Network, Sessions } from "./sessions.ts";
+import { createMemory, keepDeep, type ToldWords } from "./told-words.ts";
 
 /** What the U-Net is shown, and what it is told of it. */
-export interface UnetFeeds {
+export interface UnetFeeds<Sample = Tensor<"float32">> {
   /** [1, C, H, W] */
-  readonly sample: Tensor<"float32">;
+  readonly sample: Sample;
   readonly timestep: number;
   /** Embeddings [1, S, D], all of one length: a prediction is made for each. */
   readonly words: readonly Tensor<"float32">[];
@@ -28,7 +29,22 @@ export interface UnetFeeds {
 export interface NoisePredictor {
   /** A prediction [1, C, H, W] for each of the words. */
   predict(feeds: UnetFeeds, signal?: AbortSignal): Promise<Float32Array[]>;
+  /** Where predictions stay with the runtime, what makes latents of them there. */
+  readonly staying?: StayingPredictor;
   dispose(): void;
+}
+
+export interface StayingPredictor {
+  /** For `vectors` of that shape, [1, C, H, W]. */
+  latents(shape: readonly number[], vectors: number): KeptLatents;
+  predict(feeds: UnetFeeds<KeptTensor>, signal?: AbortSignal): Promise<KeptPredictions>;
+}
+
+/** What the U-Net said, [B, C, H, W], which whoever asked disposes of. */
+export interface KeptPredictions {
+  readonly tensor: KeptTensor;
+  /** For each of the words, which of the B it is. */
+  readonly rows: readonly number[];
 }
 
 /** The parts of a U-Net as networks. */
@@ -42,153 +58,106 @@ interface Unet {
 /** For latents of that size. */
 export type UnetNetworks = (size: { readonly height: number; readonly width: number }) => Unet;
 
-type KeptTensors = Readonly<Record<string, KeptTensor>>;
-
-/** Words that the U-Net was told of. */
-interface Known {
-  readonly words: UnetFeeds["words"];
-  /** Keys and values that its attentions have of them. */
-  readonly keys: KeptTensors;
-  /** What its deeper layers came to when they were told last. */
-  deep?: { readonly round: number; readonly kept: KeptTensors };
+export interface NoisePredictorOptions {
+  /** Is told of every call that is asked for numbers. */
+  readonly watch?: (call: UnetCall) => void;
+  /** The U-Net, where its networks keep "out_sample". */
+  readonly staying?: Pick<Network, "name" | "part">;
 }
-
-/** Bytes of keys and values that are kept where words change from step to step, beyond those that are told now. */
-const ROOM = 2 ** 27;
 
 /**
  * @param scales of adapters, for both parts
- * @param watch is told of every call
  */
 export function createNoisePredictor(
-  { open, run, runKeeping, finite }: Pick<Sessions, "open" | "run" | "runKeeping" | "finite">,
+  sessions: Pick<Sessions, "open" | "run" | "runKeeping" | "finite">,
   networksFor: UnetNetworks,
   scales: Readonly<Record<string, Tensor>>,
-  watch?: (call: UnetCall) => void,
+  { watch, staying }: NoisePredictorOptions = {},
 ): NoisePredictor {
-  /** What was told last comes first. */
-  let known: readonly Known[] = [];
+  const { open, runKeeping, finite } = sessions;
+  const memory = createMemory(sessions, scales);
 
-  async function knownOf(words: Known["words"], networks: Unet, signal?: AbortSignal): Promise<Known> {
-    const found = known.find((one) => !isLost(one.keys) && sameWords(one.words, words));
-    const now: Known = found ?? { words, keys: await compute(words, networks, signal) };
-    const before = known.filter((one) => one !== now);
-    let room = ROOM;
-    const kept = before.filter((one) => {
-      room -= sizeOf(one);
-      return room >= 0 && !isLost(one.keys);
-    });
-    for (const one of before) if (!kept.includes(one)) forget(one);
-    known = [now, ...kept];
-    return now;
-  }
-
-  async function compute(words: Known["words"], networks: Unet, signal?: AbortSignal): Promise<KeptTensors> {
-    const [, ...shape] = words[0]!.shape;
-    const embeddings = float32([words.length, ...shape], joined(Float32Array, ...words.map(({ data }) => data)));
-    const feeds = { encoder_hidden_states: embeddings, ...scales };
-    return (await runKeeping(networks.words, feeds, signal)).kept;
-  }
-
-  /** Those whose deep features serve: they were told in this round, and these words among them. */
-  function reusable({ words, round }: UnetFeeds): Known | undefined {
-    return known.find(
-      (one) =>
-        one.deep?.round === round &&
-        words.every((embedding) => one.words.includes(embedding)) &&
-        !isLost({ ...one.keys, ...one.deep?.kept }),
-    );
-  }
-
-  async function runShallow({ deep }: Known, feeds: Feeds, networks: Unet, signal?: AbortSignal) {
+  async function runShallow({ deep }: ToldWords, feeds: Feeds, networks: Unet, signal?: AbortSignal): Promise<Outputs> {
     const all: Feeds = { ...feeds, ...deep!.kept };
     const wanted = networks.parts().shallow!.inputs.map(({ name }) => [name, all[name]!] as const);
-    return run(networks.shallow, { ...Object.fromEntries(wanted), ...scales }, signal);
+    return runKeeping(networks.shallow, { ...Object.fromEntries(wanted), ...scales }, signal);
   }
 
-  async function runWhole(told: Known, feeds: Feeds, round: number | undefined, networks: Unet, signal?: AbortSignal) {
-    if (round === undefined) return run(networks.rest, feeds, signal);
+  async function runWhole(
+    told: ToldWords,
+    feeds: Feeds,
+    round: number | undefined,
+    networks: Unet,
+    signal?: AbortSignal,
+  ) {
     const { outputs, kept } = await runKeeping(networks.rest, feeds, signal);
-    release(told.deep?.kept);
-    told.deep = { round, kept };
-    return outputs;
+    const { out_sample, ...deep } = kept;
+    keepDeep(told, round, deep);
+    return { outputs, kept: { ...(out_sample && { out_sample }) } };
   }
 
-  return {
-    async predict(asked, signal) {
-      const { sample, timestep, words, timestepCond, round } = asked;
-      const [, , height, width] = sample.shape as [number, number, number, number];
-      const networks = networksFor({ height, width });
-      // Loaded first: where the runtime had to be started anew for it, what was kept before is gone.
-      await open(networks.rest, signal);
-      const reused = round === undefined ? undefined : reusable(asked);
-      const told = reused ?? (await knownOf(words, networks, signal));
-      const count = networks.parts().shared ? 1 : told.words.length;
+  /** One call of the U-Net, and for each of the words that were asked for which row it is. */
+  async function ask(asked: UnetFeeds<Tensor<"float32"> | KeptTensor>, signal?: AbortSignal) {
+    const { sample, timestep, words, timestepCond, round } = asked;
+    const [, , height, width] = sample.shape as [number, number, number, number];
+    const networks = networksFor({ height, width });
+    // Loaded first: where the runtime had to be started anew for it, what was kept before is gone.
+    await open(networks.rest, signal);
+    const reused = round === undefined ? undefined : memory.reusable(words, round);
+    const told = reused ?? (await memory.of(words, networks.words, signal));
+    const count = networks.parts().shared ? 1 : told.words.length;
+    const shown =
+      "data" in sample
+        ? repeatRows(sample, count)
+        : await repeatKept(sessions, networks.rest.part, sample, count, signal);
+    try {
       const feeds = {
-        sample: repeatRows(sample, count),
+        sample: shown,
         timestep: repeatRows(float32([1], [timestep]), count),
         ...(timestepCond && { timestep_cond: repeatRows(float32([1, timestepCond.length], timestepCond), count) }),
         ...told.keys,
         ...scales,
       };
-      const { out_sample: out, ...maps } = reused
+      const { outputs, kept } = reused
         ? await runShallow(reused, feeds, networks, signal)
         : await runWhole(told, feeds, round, networks, signal);
-      const { data } = await finite(out, networks.rest);
-      const size = data.length / told.words.length;
       const rows = words.map((embedding) => told.words.indexOf(embedding));
+      return { outputs, prediction: kept["out_sample"], rows, network: networks.rest };
+    } finally {
+      if (shown !== sample && "dispose" in shown) shown.dispose();
+    }
+  }
+
+  /** The numbers of what stayed for once. */
+  async function taken(prediction: KeptTensor, { part }: Network, signal?: AbortSignal): Promise<Tensor> {
+    try {
+      return await readKept(sessions, part, prediction, signal);
+    } finally {
+      prediction.dispose();
+    }
+  }
+
+  return {
+    async predict(asked, signal) {
+      const { outputs, prediction, rows, network } = await ask(asked, signal);
+      const { out_sample: numbers, ...maps } = outputs;
+      const found = prediction ? await taken(prediction, network, signal) : numbers;
+      const { shape, data } = await finite(found, network);
+      const size = sizeOf(shape.slice(1));
+      const { sample, timestep, words } = asked;
       const predictions = rows.map((row) => data.subarray(row * size, (row + 1) * size));
-      const saidOf = (row: number, i: number) => ({
-        words: words[i]!,
-        prediction: predictions[i]!,
-        attention: mapsOf(maps as Record<string, Tensor<"float32">>, row),
-      });
-      watch?.({ sample, timestep, said: rows.map(saidOf) });
+      watch?.({ sample, timestep, said: saidOf(words, { predictions, maps, rows }) });
       return predictions;
     },
-    dispose() {
-      known.forEach(forget);
-      known = [];
-    },
-  };
-}
-
-/** Those of one of a batch: [B, H, W, S] → [H, W, S]. */
-function mapsOf(maps: AttentionMaps, row: number): AttentionMaps {
-  const own = Object.entries(maps).map(
-    ([
-      path,
-      {
-        shape: [, ...shape],
-        data,
+    staying: staying && {
+      latents: (shape, vectors) => createKeptLatents(sessions, staying, shape, vectors),
+      async predict(asked, signal) {
+        const { prediction, rows } = await ask(asked, signal);
+        return { tensor: prediction!, rows };
       },
-    ]) => {
-      const size = sizeOfShape(shape);
-      return [path, float32(shape, data.subarray(row * size, (row + 1) * size))] as const;
     },
-  );
-  return Object.fromEntries(own);
-}
-
-function sameWords(a: Known["words"], b: Known["words"]): boolean {
-  return a.length === b.length && a.every((embedding, i) => embedding === b[i]);
-}
-
-function isLost(kept: KeptTensors): boolean {
-  return Object.values(kept).some(({ ended }) => ended);
-}
-
-function sizeOf({ keys }: Known): number {
-  return Object.values(keys).reduce((sum, tensor) => sum + byteLength(tensor), 0);
-}
-
-function forget({ keys, deep }: Known): void {
-  release(keys);
-  release(deep?.kept);
-}
-
-function release(kept: KeptTensors = {}): void {
-  for (const tensor of Object.values(kept)) tensor.dispose();
+    dispose: () => memory.dispose(),
+  };
 }
 
 /** [1, …] → [count, …] */

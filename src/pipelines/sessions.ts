@@ -48,6 +48,8 @@ export interface BuiltGraph {
   readonly whole?: Graph;
   /** Inputs and outputs that stay with the runtime on their way between networks. Default: none. */
   readonly handed?: readonly string[];
+  /** Further outputs that stay with the runtime, in float32 whatever is computed in. Default: none. */
+  readonly kept?: readonly string[];
 }
 
 export interface SessionsOptions {
@@ -188,7 +190,13 @@ export function createSessions(
     signal?.throwIfAborted();
     await nextTurn();
     const built = build();
-    const { graph, stored, whole = graph, handed = [] }: BuiltGraph = "graph" in built ? built : { graph: built };
+    const {
+      graph,
+      stored,
+      whole = graph,
+      handed = [],
+      kept = [],
+    }: BuiltGraph = "graph" in built ? built : { graph: built };
     if (!checked.has(part)) {
       const own = [...whole.parameters].filter(([key]) => !stored?.has(key));
       const wanted = new Map(own.map(([key, value]) => [key, value.shape as number[]]));
@@ -198,13 +206,13 @@ export function createSessions(
     await nextTurn();
     // Adapters are small, and stay as they are.
     const bitsOf: BitsOf = (key, count) => (stored?.has(key) ? undefined : bitsFor(weights, count));
-    const kept = isInBits(network) ? inFewerBits(graph, bitsOf) : graph;
-    const written = await lowered(kept, network, handed);
+    const narrow = isInBits(network) ? inFewerBits(graph, bitsOf) : graph;
+    const written = await lowered(narrow, network, handed);
     await nextTurn();
     const weight = weightsOf(part.weights);
     const model = (runtime.makesAhead ? toOnnxAhead : toOnnx)(written, (key) => stored?.get(key) ?? weight(key));
     await nextTurn();
-    const keep = handed.filter((name) => graph.outputs.has(name));
+    const keep = [...handed.filter((name) => graph.outputs.has(name)), ...kept];
     // What adapters change is as large as the network itself, and there are many sets of them.
     const session = await runtime.createSession(model, { signal, keep, prepare: stored === undefined, onNote });
     return { session, weightBytes: model.weightBytes };

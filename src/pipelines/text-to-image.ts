@@ -1,27 +1,23 @@
-import {
-  brownianNoise,
-  type DrawNoise,
-  guidanceRests,
-  guidedSteps,
-  type Predict,
-  type Walk,
-} from "../diffusion/index.ts";
+import { brownianNoise, type DrawNoise, guidanceRests, guidedSteps, type Walk } from "../diffusion/index.ts";
 import { pictureFromPixels } from "../image/picture.ts";
 import { guidanceEmbedding } from "../models/index.ts";
 import { createGenerator, float32, inTurns, type NoiseSource, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";
 import { type Beginning, fromNoise, fromPicture, type InitPicture, layOver, stepsSkipped } from "./beginning.ts";
 import { createEstimate } from "./estimate.ts";
-import type { GenerateEvent } from "./events.ts";
-import { guidedPrediction } from "./guided-prediction.ts";
-import { createInsideView, type InsideView } from "./inside-view.ts";
+import type { DrawingEvent, EventBesideSteps, GenerateEvent, StepProgress } from "./events.ts";
+import type { Look } from "./guided-prediction.ts";
+import type { UnetCall } from "./inside.ts";
+import { createInsideView } from "./inside-view.ts";
 import type { Networks, UnetCut } from "./networks.ts";
 import type { NoisePredictor } from "./noise-predictor.ts";
 import type { PicturePrompts } from "./picture-prompts.ts";
-import { type PreviewFactors, previewOf } from "./preview.ts";
+import type { PreviewFactors } from "./preview.ts";
 import { type ModelFacts, walkOf } from "./resolve.ts";
 import type { ResolvedSettings } from "./settings.ts";
-import { encodeWords, type Told } from "./words.ts";
+import { type Steps, shownSteps } from "./steps.ts";
+import { unseenSteps } from "./unseen-steps.ts";
+import { encodeWords } from "./words.ts";
 
 export interface DrawingTools extends ModelFacts {
   readonly networks: Networks;
@@ -41,25 +37,42 @@ export interface DrawingTools extends ModelFacts {
  * Text to image by latent diffusion (Rombach et al. 2022): the prompt's embedding, then for each picture noise (or a
  * picture with noise), a walk down the noise levels with the guided prediction, and the decoder.
  */
-export async function* textToImage(
+export function textToImage(
   settings: ResolvedSettings,
   tools: DrawingTools,
 ): AsyncGenerator<GenerateEvent, void, void> {
   const view = tools.inside ? createInsideView() : undefined;
-  const unet = tools.networks.noisePredictor(cutOf(settings, tools), view?.see);
+  return drawAll(settings, tools, shownSteps({ ...tools, view }), view?.see);
+}
+
+/** The same picture where nobody looks at its latents. They stay with the runtime where that gains something. */
+export function textToImageUnseen(
+  settings: ResolvedSettings,
+  tools: Omit<DrawingTools, "previewFactors" | "inside">,
+): AsyncGenerator<DrawingEvent, void, void> {
+  return drawAll(settings, tools, unseenSteps);
+}
+
+async function* drawAll<Step extends StepProgress>(
+  settings: ResolvedSettings,
+  tools: DrawingTools,
+  steps: Steps<Step>,
+  watch?: (call: UnetCall) => void,
+): AsyncGenerator<EventBesideSteps | Step, void, void> {
+  const unet = tools.networks.noisePredictor(cutOf(settings, tools), watch);
   try {
-    yield* drawAll(settings, tools, unet, view);
+    yield* drawWith(settings, tools, unet, steps);
   } finally {
     unet.dispose();
   }
 }
 
-async function* drawAll(
+async function* drawWith<Step extends StepProgress>(
   settings: ResolvedSettings,
   tools: DrawingTools,
   unet: NoisePredictor,
-  view: InsideView | undefined,
-): AsyncGenerator<GenerateEvent, void, void> {
+  stepsOf: Steps<Step>,
+): AsyncGenerator<EventBesideSteps | Step, void, void> {
   const { networks, checkpoint, scale, signal } = tools;
   const conditionDim = checkpoint.unet.config["time_cond_proj_dim"] as number | null | undefined;
   const timestepCond = conditionDim ? guidanceEmbedding(settings.guidance, conditionDim) : undefined;
@@ -86,7 +99,7 @@ async function* drawAll(
     const beginning: Beginning = tools.init
       ? await fromPicture(tools.init, { walk, shape, draw, networks, channels: tools.inputChannels, strength, signal })
       : fromNoise({ walk, draw });
-    const { noise, initial, beside } = beginning;
+    const { noise, initial } = beginning;
     yield {
       type: "start",
       picture,
@@ -101,39 +114,16 @@ async function* drawAll(
     let call = 0;
     /** Calls since deep features are reused, of those that are made at all. */
     let reusable = 0;
-    let told: Told;
-    const predict: Predict = (x, timestep, sigma) => {
+    const nextLook = (timestep: number, sigma: number): Look => {
       const step = walk.steps[Math.min(call, calls - 1)]!;
-      told = words.at(step);
+      const told = words.at(step);
       const guided = step >= first && step < end && !guidanceRests(call, sigma, settings.ngms);
       if (deepCache && (step < reusing || reusable++ % deepCache === 0)) round++;
       call++;
-      const look = { x, beside, shape, timestep, told, timestepCond, guided };
-      return guidedPrediction({ ...look, ...(deepCache && { round }) }, settings, unet, signal);
+      return { shape, timestep, told, timestepCond, guided, ...(deepCache && { round }) };
     };
-    let latents = initial;
-    for await (const step of walk.run(predict, initial, draw)) {
-      const inside = view?.take(told!);
-      signal?.throwIfAborted();
-      estimate.done("call");
-      beginning.hold(step);
-      latents = step.latents;
-      const x0 = float32(shape, step.x0);
-      yield {
-        type: "step",
-        picture,
-        call: step.call,
-        calls: Math.max(calls, step.call + 1),
-        timestep: step.timestep,
-        sigma: step.sigma,
-        latents: float32(shape, step.latents.slice()),
-        prediction: float32(shape, step.prediction),
-        x0,
-        preview: tools.previewFactors && previewOf(x0, tools.previewFactors),
-        inside,
-        secondsLeft: estimate.secondsLeft,
-      };
-    }
+    const way = { picture, walk, shape, beginning, draw, settings, unet, signal, estimate, nextLook };
+    const latents = yield* stepsOf(way);
 
     yield { type: "decode", picture, secondsLeft: estimate.secondsLeft };
     const decoded = await networks.decode(float32(shape, latents), { tiled: settings.tiling, signal });

@@ -42,6 +42,8 @@ export interface Ran {
   /** What the engine was asked for. */
   loads: { model: string | undefined; options: Parameters<Engine["load"]>[1] }[];
   asked: GenerateSettings[];
+  /** Runs whose steps nobody looked into. */
+  unseen: number;
   captioners: Parameters<Engine["openCaptioner"]>[0][];
   clips: { model: string | undefined; options: Parameters<Engine["openClip"]>[1] }[];
   /** Pictures that the CLIP was shown. */
@@ -61,6 +63,7 @@ export async function runCli(args: readonly string[], world: World = {}): Promis
     stderr: "",
     loads: [],
     asked: [],
+    unseen: 0,
     captioners: [],
     clips: [],
     seen: 0,
@@ -258,16 +261,27 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
       model: "inkdrop-256",
     };
   };
+  const stream: Drawer["stream"] = (asked) => {
+    ran.asked.push(asked);
+    const settings = { ...resolve(asked), count: (asked.count ?? 1) * (asked.bestOf ?? 1) };
+    const events = fakeEvents(asked, settings, world);
+    return asked.bestOf ? judged(events, settings, { clip: moodyClip(), of: asked.bestOf }) : events;
+  };
   return {
     model: "inkdrop-256",
     device: "cpu",
     resolve,
     parts: { tokenizer: fakeTokenizer },
-    stream: (asked) => {
-      ran.asked.push(asked);
-      const settings = { ...resolve(asked), count: (asked.count ?? 1) * (asked.bestOf ?? 1) };
-      const events = fakeEvents(asked, settings, world);
-      return asked.bestOf ? judged(events, settings, { clip: moodyClip(), of: asked.bestOf }) : events;
+    stream,
+    async *progress(asked) {
+      ran.unseen++;
+      for await (const event of stream(asked)) {
+        if (event.type !== "step") yield event;
+        else {
+          const { type, picture, call, calls, timestep, sigma, secondsLeft } = event;
+          yield { type, picture, call, calls, timestep, sigma, secondsLeft };
+        }
+      }
     },
     close: async () => void ran.closed++,
   };

@@ -3,7 +3,11 @@
  * picture held against what the reference drew. The suites differ in where they draw, and in what they allow.
  */
 import { expect } from "vitest";
+import type { ImageEvent } from "../../src/pipelines/events.ts";
 import type { GenerateSettings } from "../../src/pipelines/index.ts";
+import type { OpenModel } from "../../src/pipelines/inkling.ts";
+import type { StayingPredictor } from "../../src/pipelines/noise-predictor.ts";
+import { textToImageUnseen } from "../../src/pipelines/text-to-image.ts";
 import { type Tensor, toFloat32 } from "../../src/tensor/index.ts";
 import { expectClose, expectCloseStd } from "./compare.ts";
 import type { Drawn } from "./drawn.ts";
@@ -85,6 +89,11 @@ function resultOf(reference: string, { run }: Run): Map<string, Tensor> {
   return readTensors("checkpoints", "reference", reference, `${run}.safetensors`);
 }
 
+/** The latents after each step, by their names. */
+function latentsIn(want: ReadonlyMap<string, Tensor>): string[] {
+  return [...want.keys()].filter((name) => /^latents\.\d+$/.test(name)).sort();
+}
+
 /** Draws with these settings; the events of the picture of that number. */
 export type Draw = (settings: GenerateSettings, picture: number) => Promise<Drawn>;
 
@@ -110,7 +119,7 @@ export async function expectRun(
 ): Promise<void> {
   const want = resultOf(reference, run);
   const stages = readTensors("checkpoints", "reference", reference, "stages.safetensors");
-  const latents = [...want.keys()].filter((name) => /^latents\.\d+$/.test(name)).sort();
+  const latents = latentsIn(want);
   expect(latents.length).toBe(run.steps_run);
   for (const [i, settings] of settingsOf(run, want).entries()) {
     const drawn = await draw(settings, i);
@@ -134,11 +143,60 @@ export async function expectRun(
     for (const [k, name] of latents.entries()) {
       expectCloseStd(drawn.steps[k]!.latents, nth(need(want, name), i), tolerances.latents, name);
     }
-    // Long runs keep the 8-bit picture alone.
-    const image = want.get("image");
-    if (image) expectClose(drawn.image.pixels, channelsFirst(nth(image, i)), tolerances.image, { name: "image" });
-    const image8 = nth(need(want, "image8"), i);
-    expectClose(Float32Array.from(drawn.image.image.data), image8.data, tolerances.image8, { name: "image8" });
+    expectPicture(drawn.image, want, i, tolerances);
+  }
+}
+
+function expectPicture(drawn: Drawn["image"], want: ReadonlyMap<string, Tensor>, i: number, tolerances: RunTolerances) {
+  // Long runs keep the 8-bit picture alone.
+  const image = want.get("image");
+  if (image) expectClose(drawn.pixels, channelsFirst(nth(image, i)), tolerances.image, { name: "image" });
+  const image8 = nth(need(want, "image8"), i);
+  expectClose(Float32Array.from(drawn.image.data), image8.data, tolerances.image8, { name: "image8" });
+}
+
+/**
+ * Expects the last latents and the picture of a run that nobody looks into to be the reference's, and that its latents
+ * stay with the runtime unless something is done to them that is no sum.
+ */
+export async function expectUnseenRun(
+  { facts, networks, tokenizer, resolve }: OpenModel,
+  reference: string,
+  run: Run,
+  tolerances: RunTolerances = runTolerances,
+): Promise<void> {
+  const want = resultOf(reference, run);
+  const last = need(want, latentsIn(want).at(-1)!);
+  for (const [i, settings] of settingsOf(run, want).entries()) {
+    const latents: Tensor[] = [];
+    let stayed = 0;
+    const watched: typeof networks = {
+      ...networks,
+      noisePredictor(...about) {
+        const { staying, ...unet } = networks.noisePredictor(...about);
+        const latents: StayingPredictor["latents"] = (...about) => {
+          stayed++;
+          return staying!.latents(...about);
+        };
+        return { ...unet, staying: { ...staying!, latents } };
+      },
+      decode(decoded, options) {
+        latents.push(decoded);
+        return networks.decode(decoded, options);
+      },
+    };
+    const tools = { ...facts, networks: watched, tokenizer, ...(settings.init && { init: settings.init }) };
+    let steps = 0;
+    let image: ImageEvent | undefined;
+    for await (const event of textToImageUnseen(resolve(settings), tools)) {
+      if (!("picture" in event) || event.picture !== i) continue;
+      if (event.type === "step") steps++;
+      if (event.type === "image") image = event;
+    }
+    expect(steps).toBe(run.steps_run);
+    expect(stayed).toBe(settings.init?.mask || settings.guidanceRescale ? 0 : settings.count);
+    expectCloseStd(latents[i]!, nth(last, i), tolerances.latents, "last latents");
+    expectPicture(image!, want, i, tolerances);
   }
 }
 

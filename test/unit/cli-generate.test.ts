@@ -150,12 +150,15 @@ describe("output", () => {
       ],
     });
     expect(events[9]).toMatchObject({ image: { width: 16, height: 24 }, pixels: { shape: [1, 3, 24, 16] } });
+    expect(events[5]).toMatchObject({ latents: { dtype: "float32", shape: [1, 4, 3, 2] } });
+    expect(ran.unseen).toBe(0);
     expect(events[10]).toEqual({ type: "saved", picture: 0, path: file });
     expect(ran.stderr).toBe("");
   });
 
   it("when piped is told in plain lines", async () => {
-    const { stderr } = await runCli(["x", "-o", folder, "--steps", "100"]);
+    const { stderr, unseen } = await runCli(["x", "-o", folder, "--steps", "100"]);
+    expect(unseen).toBe(1);
     expect(stderr).toContain("step 1/100");
     expect(stderr).toContain("step 100/100, 1 s left");
     expect(stderr.split("\n").length).toBeLessThan(20);
@@ -184,7 +187,8 @@ describe("output", () => {
     ["sixel", "\x1bP"],
     ["blocks", "▀"],
   ])("shows a preview by %s when asked to", async (kind, mark) => {
-    const { stderr, asked } = await runCli(["x", "-o", file, "--preview", kind], { terminal: true });
+    const { stderr, asked, unseen } = await runCli(["x", "-o", file, "--preview", kind], { terminal: true });
+    expect(unseen).toBe(0);
     expect(stderr).toContain(mark);
     expect(asked[0]?.preview).toBe(true);
   });
@@ -194,7 +198,8 @@ describe("output", () => {
     ["piped", ["--preview"], {}],
     ["not a colour", [], { terminal: true, env: { NO_COLOR: "1" } }],
   ])("shows none when %s", async (_, args, world) => {
-    expect((await runCli(["x", "-o", file, ...args], world)).asked[0]?.preview).toBe(false);
+    const { asked, unseen } = await runCli(["x", "-o", file, ...args], world);
+    expect([asked[0]?.preview, unseen]).toEqual([false, 1]);
   });
 });
 

@@ -3,7 +3,7 @@ import { load } from "../../src/pipelines/index.ts";
 import { createProcessRuntime } from "../../src/runtime/index.ts";
 import { drawnOf } from "../support/drawn.ts";
 import { path } from "../support/fixtures.ts";
-import { distinctRuns, expectRun, work } from "../support/pipelines.ts";
+import { distinctRuns, expectRun, expectUnseenRun, work } from "../support/pipelines.ts";
 import { nameAdapter } from "./adapter.ts";
 import { runLimits } from "./tolerances.ts";
 
@@ -23,6 +23,7 @@ test.each(runs.map((r) => [`${r.checkpoint} ${r.run.run}`, r] as const))("%s", a
   const inkling = await load(path("checkpoints", checkpoint), { starting });
   expect(inkling.device).toBe("webgpu");
   await expectRun((settings, i) => drawnOf(inkling.stream(settings), i), checkpoint, run, runLimits);
+  await expectUnseenRun(inkling.parts, checkpoint, run, runLimits);
 });
 
 test("load opens the device by its name", async () => {

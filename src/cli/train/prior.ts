@@ -51,7 +51,7 @@ export async function priorPictures(
     const drawer = await engine.load(from, { ...machine, prepared: false, signal });
     try {
       for (const [i, seed] of missing.entries()) {
-        for await (const event of drawer.stream({ prompt, seed, ...size, signal })) {
+        for await (const event of drawer.progress({ prompt, seed, ...size, signal })) {
           if (event.type === "image")
             await saveBytes(paths[seed]!, await encodePicture(event.image, "png"), { overwrite: true });
         }

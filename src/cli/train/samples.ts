@@ -30,7 +30,7 @@ export function sampler(
     const cells: SheetCell[] = [];
     try {
       for (const prompt of prompts) {
-        for await (const event of drawer.stream({ ...settings, prompt, seed, width, height, signal })) {
+        for await (const event of drawer.progress({ ...settings, prompt, seed, width, height, signal })) {
           if (event.type === "image") cells.push({ picture: event.image, caption: prompt });
         }
       }
