@@ -178,6 +178,9 @@ const args = [
   "warn",
 ];
 const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+// Playwright closes the browser then, and whatever waits for a page fails.
+let stopped;
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => (stopped = signal));
 // From the start: whoever ends this script may end the server first, and then nothing would be left to wait for.
 const ended = new Promise((resolve) => server.once("exit", resolve));
 const browser = await chromium.launch({
@@ -185,9 +188,9 @@ const browser = await chromium.launch({
   args: ["--no-sandbox"],
 });
 try {
-  const address = await Promise.race([new Promise((resolve) => server.stdout.once("data", resolve)), ended]);
+  const said = await Promise.race([new Promise((resolve) => server.stdout.once("data", resolve)), ended]);
   if (server.exitCode !== null) throw new Error("The server did not start: see above.");
-  const url = address.toString().trim();
+  const url = said.toString().trim();
   if (isWanted("weight")) await weigh(browser, url);
   if (wanted.join() !== "weight") await fill(url);
   for (const [name, { address, ready }] of Object.entries(VIEWS)) {
@@ -204,6 +207,10 @@ try {
     const png = await sharp({ create: paper }).composite(beside).png().toBuffer();
     await keep("studio-phone", await sharp(png).resize({ width: 1248 }).png().toBuffer());
   }
+} catch (error) {
+  if (!stopped) throw error;
+  console.error(`Stopped by ${stopped}: what was not photographed yet is as it was.`);
+  process.exitCode = 1;
 } finally {
   await browser.close();
   server.kill("SIGTERM");
