@@ -5,27 +5,18 @@ import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addDrawingOptions, type DrawingOptions } from "../../src/cli/options.ts";
 import { type GenerateSettings, type Inkling, load } from "../../src/pipelines/index.ts";
-import { createNodeRuntime, type Runtime } from "../../src/runtime/index.ts";
 import { blankLoraTags, loraTags } from "../../src/text/index.ts";
+import { countingRuntime } from "../support/counting-runtime.ts";
 import { path } from "../support/fixtures.ts";
 
 let inkling: Inkling;
 let folder = "";
-let sessions = 0;
+const { starting, sessions } = countingRuntime();
 const file = path("adapters", "tiny-sd15", "lora-kohya.safetensors");
 const wish: GenerateSettings = { prompt: "a lady with blue eyes", seed: 1, steps: 2, width: 64, height: 64 };
 
 beforeAll(async () => {
-  const plain = createNodeRuntime({ device: "cpu", threads: 1 });
-  const counting: Runtime = {
-    ...plain,
-    createSession: (model, options) => {
-      sessions++;
-      return plain.createSession(model, options);
-    },
-  };
-  const choice = { device: "cpu", works: true, reason: "as asked" } as const;
-  inkling = await load(path("checkpoints", "tiny-sd15"), { starting: Promise.resolve({ runtime: counting, choice }) });
+  inkling = await load(path("checkpoints", "tiny-sd15"), { starting });
   folder = await mkdtemp(join(tmpdir(), "inkling-loras-"));
   await copyFile(file, join(folder, "ink.safetensors"));
 });
@@ -45,10 +36,10 @@ describe("adapters", () => {
     const off = await draw({ adapters: [{ file, scale: 0 }] });
     // The same numbers, but for the rounding of sums that the runtime forms in another order.
     expect(off.data.every((value, i) => Math.abs(value - without.data[i]!) <= 1)).toBe(true);
-    const loaded = sessions;
+    const loaded = sessions();
     const on = await draw({ adapters: [{ file, scale: 0.7 }] });
     const half = await draw({ adapters: [{ file, scale: 0.35 }] });
-    expect(sessions).toBe(loaded);
+    expect(sessions()).toBe(loaded);
     expect(on.data).not.toEqual(without.data);
     expect(half.data).not.toEqual(on.data);
     expect(on.infotext).toContain('Adapters: "lora-kohya:0.7"');

@@ -9,11 +9,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addDrawingOptions, type DrawingOptions } from "../../src/cli/options.ts";
 import { encodePicture } from "../../src/image/index.ts";
 import { type GenerateSettings, type Inkling, load } from "../../src/pipelines/index.ts";
-import { createNodeRuntime, type Runtime } from "../../src/runtime/index.ts";
 import { float32, InputError, type Tensor } from "../../src/tensor/index.ts";
 import { chunkPrompt, createClipTokenizer, parseAttention, withPseudoWords } from "../../src/text/index.ts";
 import { openPseudoWord, writeSafetensors } from "../../src/weights/index.ts";
 import { runCli } from "../support/cli.ts";
+import { countingRuntime } from "../support/counting-runtime.ts";
 import { list, path, readJson, readTensors } from "../support/fixtures.ts";
 
 const merges = readFileSync(new URL("../../assets/clip/merges.txt", import.meta.url), "utf8");
@@ -69,20 +69,10 @@ describe("in files", () => {
   const wish: GenerateSettings = { prompt: "a lady", seed: 1, steps: 2, width: 64, height: 64 };
   let inkling: Inkling;
   let folder = "";
-  let sessions = 0;
+  const { starting, sessions } = countingRuntime();
   const notes: string[] = [];
 
   beforeAll(async () => {
-    const plain = createNodeRuntime({ device: "cpu", threads: 1 });
-    const counting: Runtime = {
-      ...plain,
-      createSession: (model, options) => {
-        sessions++;
-        return plain.createSession(model, options);
-      },
-    };
-    const choice = { device: "cpu", works: true, reason: "as asked" } as const;
-    const starting = Promise.resolve({ runtime: counting, choice });
     inkling = await load(path("checkpoints", "tiny-sd15"), { starting, onNote: (line) => notes.push(line) });
     folder = await mkdtemp(join(tmpdir(), "inkling-words-"));
   });
@@ -105,12 +95,12 @@ describe("in files", () => {
     const off = await draw({ prompt: "a lady by ink", embeddings: [{ file: one, name: "nobody" }] });
     expect(off.data).toEqual(without.data);
     expect(off.infotext).not.toContain("TI hashes");
-    const loaded = sessions;
+    const loaded = sessions();
     const on = await draw({ prompt: "a lady by ink", embeddings: [{ file: one, name: "ink" }] });
     const other = await draw({ prompt: "a lady by ink", embeddings: [{ file: three, name: "ink" }] });
     const heavier = await draw({ prompt: "a lady by (ink:1.4)", embeddings: [{ file: one, name: "ink" }] });
     const edited = await draw({ prompt: "a lady by [pen:ink:1]", embeddings: [{ file: one, name: "ink" }] });
-    expect(sessions).toBe(loaded);
+    expect(sessions()).toBe(loaded);
     const pictures = [without, on, other, heavier, edited].map(({ data }) => Buffer.from(data).toString("base64"));
     expect(new Set(pictures).size).toBe(5);
   });

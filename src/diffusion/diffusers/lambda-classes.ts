@@ -8,6 +8,8 @@ import { unipc } from "../samplers/unipc.ts";
 import { converted, type DiffusersClass, edm, forward, inLambda, linspaced, thresholded } from "./class.ts";
 import { edmLayout, type Layout, sigmaLayout } from "./layout.ts";
 
+const dpmSolver = { solver_order: 2, algorithm_type: "dpmsolver++", solver_type: "midpoint" } as const;
+
 /** The classes that walk sigmas at integer timesteps and step in λ, in the variance-preserving frame. */
 export const lambdaClasses = {
   DPMSolverMultistepScheduler: {
@@ -18,9 +20,7 @@ export const lambdaClasses = {
       ...linspaced,
       ...converted,
       ...thresholded,
-      solver_order: 2,
-      algorithm_type: "dpmsolver++",
-      solver_type: "midpoint",
+      ...dpmSolver,
       lower_order_final: true,
       euler_at_final: false,
       use_lu_lambdas: false,
@@ -42,9 +42,7 @@ export const lambdaClasses = {
       ...forward,
       ...converted,
       ...thresholded,
-      solver_order: 2,
-      algorithm_type: "dpmsolver++",
-      solver_type: "midpoint",
+      ...dpmSolver,
       lower_order_final: false,
       final_sigmas_type: "zero",
       lambda_min_clipped: -Infinity,
@@ -144,9 +142,7 @@ export const lambdaClasses = {
     defaults: {
       ...edm,
       ...thresholded,
-      solver_order: 2,
-      algorithm_type: "dpmsolver++",
-      solver_type: "midpoint",
+      ...dpmSolver,
       lower_order_final: true,
       euler_at_final: false,
     },
