@@ -5,57 +5,84 @@ import { type OnnxModel, toOnnx, type Weight } from "./onnx.ts";
 
 /** Operations that read codes. Made while a graph is loaded, all of them would need all weights at once, widened. */
 const READERS = ["com.microsoft.MatMulNBits", "com.microsoft.MatMulIntegerToFloat"];
-/** The file, which lies nowhere, that a graph reads its codes of. */
-const LOCATION = "made-ahead";
-/** Before the names of codes, and of weights that are only widened: nodes that are written anew may take theirs. */
-const [CODES, EXACT] = ["codes/", "exact/"];
+/** Bytes of weights from which on a network is large: what is made of smaller ones may be in memory all at once. */
+const LARGE = 2 ** 30;
+/** Bytes that are made at once, unless a layer takes more. */
+const PIECE = 2 ** 26;
+/** The file that a graph reads of what was made ahead. */
+export const MADE_AHEAD = "weights.bin";
+/** Before the names of what is made: nodes that are written anew may take theirs. */
+const MADE = "made/";
 /** Results begin at multiples of so many bytes. */
 const ALIGNED = 64;
 
 /**
- * As `toOnnx`, with the codes of weights made in pieces before the graph is loaded, each of what one layer needs. A graph
- * without codes is written as ever.
+ * As `toOnnx`, with what follows from weights alone made in pieces before the graph is loaded, each of what a few layers need:
+ * of networks with codes, and of large ones. Others are written as ever.
+ *
+ * @param from bytes of weights from which on a network is large. Default 1 GiB.
  */
-export function toOnnxAhead(graph: Graph, weightOf: (name: string) => Weight): OnnxModel {
-  const layers = codesOf(graph);
-  if (layers.length === 0) return toOnnx(graph, weightOf);
-  const codes = Object.assign({}, ...layers) as Named;
-  const rest = partOf(graph, Object.fromEntries(graph.outputs), codes);
-  // The runtime takes all weights of a graph from files, or none: what stays exact is made ahead as well.
-  const exact = Object.fromEntries(
-    [...rest.parameters.keys()].map((name) => [EXACT + name, graph.parameters.get(name)!]),
-  );
+export function toOnnxAhead(graph: Graph, weightOf: (name: string) => Weight, from = LARGE): OnnxModel {
+  const whole = toOnnx(graph, weightOf);
+  const hasCodes = graph.nodes.some(({ op }) => READERS.includes(op));
+  if (!hasCodes && whole.weightBytes < from) return whole;
   let bytes = 0;
   const made = new Map<string, StoredTensor>();
-  const pieces = [...layers, ...(rest.parameters.size > 0 ? [exact] : [])].map((results) => {
+  const pieces = piecesOf(graph).map((results) => {
     const places: Record<string, number> = {};
     for (const [name, value] of Object.entries(results)) {
       const { dtype, shape } = value;
       const length = byteLength(value);
-      made.set(name, { dtype, shape: shape as number[], file: LOCATION, offset: bytes, length });
+      made.set(name, { dtype, shape: shape as number[], file: MADE_AHEAD, offset: bytes, length });
       places[name] = bytes;
       bytes += Math.ceil(length / ALIGNED) * ALIGNED;
     }
-    return { model: toOnnx(partOf(graph, results), weightOf), places };
+    return { results, places };
   });
-  const model = toOnnx(rest, (name) => made.get(EXACT + name)!, { made });
-  return { ...model, locations: [], weightBytes: bytes, ahead: { location: LOCATION, bytes, pieces } };
+  const all = Object.assign({}, ...pieces.map(({ results }) => results)) as Named;
+  const rest = toOnnx(partOf(graph, Object.fromEntries(graph.outputs), all), weightOf, { made });
+  return {
+    ...whole,
+    ...(hasCodes && { weightBytes: bytes }),
+    ahead: {
+      graph: rest.bytes,
+      location: MADE_AHEAD,
+      bytes,
+      smaller: hasCodes,
+      pieces: pieces.map(({ results, places }) => ({ model: toOnnx(partOf(graph, results), weightOf), places })),
+    },
+  };
 }
 
-/** What follows from weights alone and is read as codes, by name, layer by layer. */
-function codesOf(graph: Graph): Named[] {
+/** What follows from weights alone and is read by what does not, by name, in pieces. What a layer reads is in one. */
+function piecesOf(graph: Graph): Named[] {
   const fromInputs = new Set<Value>(graph.inputs);
-  const computed = new Set<Value>();
+  const fromWeights = new Set<Value>(graph.parameters.values());
   const found = new Set<Value>();
-  const layers: Named[] = [];
-  for (const { op, inputs, outputs } of graph.nodes) {
+  const pieces: Record<string, Value>[] = [];
+  let left = 0;
+  const wanted = (values: Iterable<Value>): void => {
+    const fresh = [...values].filter((value) => fromWeights.has(value) && !found.has(value));
+    if (fresh.length === 0) return;
+    if (left <= 0) {
+      pieces.push({});
+      left = PIECE;
+    }
+    for (const value of fresh) {
+      found.add(value);
+      pieces.at(-1)![MADE + value.name] = value;
+      left -= byteLength(value);
+    }
+  };
+  for (const { inputs, outputs } of graph.nodes) {
     const operands = inputs.filter((value) => value !== undefined);
-    if (operands.some((value) => fromInputs.has(value))) for (const value of outputs) fromInputs.add(value);
-    else for (const value of outputs) computed.add(value);
-    if (!READERS.includes(op)) continue;
-    const fresh = operands.filter((value) => computed.has(value) && !found.has(value));
-    for (const value of fresh) found.add(value);
-    if (fresh.length > 0) layers.push(Object.fromEntries(fresh.map((value) => [CODES + value.name, value])));
+    if (operands.some((value) => fromInputs.has(value))) {
+      for (const value of outputs) fromInputs.add(value);
+      wanted(operands);
+    } else if (operands.some((value) => fromWeights.has(value))) {
+      for (const value of outputs) fromWeights.add(value);
+    }
   }
-  return layers;
+  wanted(graph.outputs.values());
+  return pieces;
 }

@@ -23,7 +23,8 @@ export function partOf(graph: Graph, outputs: Named, given: Named = {}): Graph {
     if (asked.has(value)) moved.set(value, part.input(name, value.dtype, value.shape));
   }
   for (const [name, value] of graph.parameters) {
-    if (asked.has(value)) moved.set(value, part.parameter(name, value.shape as number[], value.dtype));
+    if (asked.has(value) && !told.has(value))
+      moved.set(value, part.parameter(name, value.shape as number[], value.dtype));
   }
   for (const [value, tensor] of graph.constants) {
     if (asked.has(value)) moved.set(value, part.constant(tensor));

@@ -1,4 +1,4 @@
-export { toOnnxAhead } from "./ahead.ts";
+export { MADE_AHEAD, toOnnxAhead } from "./ahead.ts";
 export * from "./copy.ts";
 export * from "./cut.ts";
 export { type BitsOf, IN_BITS, inFewerBits, type WeightBits } from "./fewer-bits.ts";

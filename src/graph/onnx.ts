@@ -33,14 +33,17 @@ export interface OnnxModel {
   readonly locations: readonly string[];
   /** What the weights take as the graph computes with them. */
   readonly weightBytes: number;
-  /** What is computed of the weights before the graph is loaded. */
+  /** Its other form, for which all that follows from weights alone is computed before it is loaded. */
   readonly ahead?: Ahead;
 }
 
-/** Results that a graph refers to as if they lay in a file, and the graphs, without inputs, that they come of. */
+/** A graph that refers to results as if they lay in a file, and the graphs, without inputs, that they come of. */
 export interface Ahead {
+  readonly graph: Uint8Array;
   /** What the graph calls that file. */
   readonly location: string;
+  /** What is made takes less memory than the weights that it comes of: worth it even where the file is nothing but memory. */
+  readonly smaller: boolean;
   readonly bytes: number;
   readonly pieces: readonly {
     readonly model: OnnxModel;

@@ -21,10 +21,14 @@ export function withEnd(model: OnnxModel): OnnxModel {
   // A field that comes twice is one: the lists of this graph go on with those of the model's.
   pbf.writeMessage(7, writeEnd, END);
   const end = pbf.finish();
-  const bytes = new Uint8Array(end.length + model.bytes.length);
-  bytes.set(end);
-  bytes.set(model.bytes, end.length);
-  return { ...model, bytes };
+  const ended = (graph: Uint8Array): Uint8Array => {
+    const bytes = new Uint8Array(end.length + graph.length);
+    bytes.set(end);
+    bytes.set(graph, end.length);
+    return bytes;
+  };
+  const { bytes, ahead } = model;
+  return { ...model, bytes: ended(bytes), ...(ahead && { ahead: { ...ahead, graph: ended(ahead.graph) } }) };
 }
 
 /**

@@ -13,11 +13,12 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { MADE_AHEAD } from "../graph/index.ts";
 
 /** The optimised graph of an entry; the weights that it refers to lie beside it. */
 export const GRAPH = "graph.onnx";
 /** The weights of an entry, folded. */
-export const WEIGHTS = "weights.bin";
+export const WEIGHTS = MADE_AHEAD;
 
 /** Bytes that prepared weights may take where nobody said. */
 export const PREPARED_LIMIT: number = 20 * 2 ** 30;

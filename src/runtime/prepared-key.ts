@@ -40,14 +40,16 @@ export function keyOf({ graphs, files, level, version, processor }: Ingredients)
 
 /** @throws what the system says where a file is not there */
 export function ingredientsOf(model: OnnxModel, level: string, version: string): Ingredients {
-  const models = [model, ...(model.ahead?.pieces.map((piece) => piece.model) ?? [])];
+  const { ahead } = model;
+  const models = ahead ? ahead.pieces.map((piece) => piece.model) : [model];
   const paths = models.flatMap(({ folder, locations }) => locations.map((location) => join(folder, location)));
   const files = [...new Set(paths)].map((file) => {
     const path = realpathSync(file);
     const { size, mtimeNs: modifiedNs, ino: inode } = statSync(path, { bigint: true });
     return { path, size, modifiedNs, inode };
   });
-  return { graphs: models.map(({ bytes }) => bytes), files, level, version, processor: processor() };
+  const graphs = [...(ahead ? [ahead.graph] : []), ...models.map(({ bytes }) => bytes)];
+  return { graphs, files, level, version, processor: processor() };
 }
 
 /** Lines of /proc/cpuinfo that say what a processor can do, on x86 and on Arm; the others count its beats. */

@@ -18,20 +18,19 @@ import {
 import { ingredientsOf, keyOf } from "./prepared-key.ts";
 import { readAhead } from "./prepared-reading.ts";
 import { shareWeights } from "./prepared-sharing.ts";
+import { settingsOf, writePrepared } from "./prepared-writing.ts";
 import type { PreparedOptions } from "./runtime.ts";
 
 /** Smaller networks load as fast without. */
 const SMALLEST = 8 * 2 ** 20;
+
 /**
- * Writing the weights makes a load longer. Small networks are therefore prepared when all else is done; for large ones,
- * which take as long again, nobody would want a second load.
+ * What an entry may take: what is made ahead and twice the graph, else weights in float32, and the larger ones of convolutions
+ * that are computed in another form, unless told otherwise 0.3 of them or 128 MiB.
  */
-const AT_ONCE_FROM = 2 ** 30;
-/**
- * What an entry may take: weights in float32, and the larger ones of convolutions that are computed in another form, unless told
- * otherwise 0.3 of them or 128 MiB.
- */
-const largestSize = (weightBytes: number): number => 2 * weightBytes + 2 ** 28;
+function largestSize({ weightBytes, ahead }: OnnxModel): number {
+  return ahead ? ahead.bytes + 2 * ahead.graph.length : 2 * weightBytes + 2 ** 28;
+}
 
 interface Making {
   readonly model: OnnxModel;
@@ -112,10 +111,9 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
 
   /** Prepares a network, for a session to be made of it then. */
   async function prepare({ model, options, key }: Making): Promise<void> {
-    const draft = newDraft(folder, { wanted: largestSize(model.weightBytes), limit, inUse });
+    const draft = newDraft(folder, { wanted: largestSize(model), limit, inUse });
     try {
-      const session = await openModel(ort, model, saving(options, draft));
-      await session.release();
+      await writePrepared(ort, model, options, draft);
       placeDraft(draft, folder, { key, name: model.name });
     } catch (error) {
       rmSync(draft, { recursive: true, force: true });
@@ -137,8 +135,9 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       }
       const known = await find(key, options);
       if (known) return known;
-      // What was made ahead would take as long again, too.
-      if (model.weightBytes < AT_ONCE_FROM && !model.ahead) {
+      // Writing makes a load longer. Small networks can wait for it until all else is done; of large ones, which take as long again,
+      // nobody would want a second load.
+      if (!model.ahead) {
         later.set(key, { model, options, key });
         return plain();
       }
@@ -162,28 +161,6 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       await flushing;
     },
   };
-}
-
-/** Options that write, beside making the session, the graph as it was optimised and the weights as they were folded. */
-function saving(options: InferenceSession.SessionOptions, draft: string): InferenceSession.SessionOptions {
-  return {
-    ...options,
-    optimizedModelFilePath: join(draft, GRAPH),
-    extra: {
-      session: {
-        ...settingsOf(options),
-        optimized_model_external_initializers_file_name: WEIGHTS,
-        optimized_model_external_initializers_min_size_in_bytes: "1024",
-        // Nobody will run it.
-        disable_prepacking: "1",
-      },
-    },
-  };
-}
-
-/** What has no name of its own among the options. */
-function settingsOf({ extra }: InferenceSession.SessionOptions): Readonly<Record<string, unknown>> {
-  return (extra as { session?: Record<string, unknown> } | undefined)?.session ?? {};
 }
 
 /** What the system or the folder says; what ONNX Runtime says of a file that it could not write is for its makers. */

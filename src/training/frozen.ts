@@ -1,4 +1,4 @@
-import { type Graph, lowerFor, toOnnx, type Weight, weightsOf } from "../graph/index.ts";
+import { type Graph, lowerFor, toOnnx, toOnnxAhead, type Weight, weightsOf } from "../graph/index.ts";
 import type { Runtime, Session } from "../runtime/index.ts";
 import { checkWeights, type ModelPart } from "../weights/index.ts";
 import { below, shapesOf } from "./beginning.ts";
@@ -17,7 +17,8 @@ export function openFrozen(
   batch: number,
 ): Promise<Session> {
   checkWeights(part, shapesOf(graph), { partial: true });
-  return runtime.createSession(toOnnx(lowerFor(runtime.device, graph, { batch }), weightsOf(part.weights)));
+  const write = runtime.makesAhead ? toOnnxAhead : toOnnx;
+  return runtime.createSession(write(lowerFor(runtime.device, graph, { batch }), weightsOf(part.weights)));
 }
 
 /**

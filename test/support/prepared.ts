@@ -4,15 +4,16 @@ import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import {
+  type ConvolutionForm,
   conv2d,
   Graph,
   linear,
-  lower,
-  lowerings,
+  lowerFor,
   type OnnxModel,
   reshape,
   silu,
   toOnnx,
+  toOnnxAhead,
   transpose,
 } from "../../src/graph/index.ts";
 import { CpuGenerator, float32, float32ToFloat16, type StoredTensor, type Tensor } from "../../src/tensor/index.ts";
@@ -22,8 +23,21 @@ const SHAPES = { "conv.weight": [512, 512, 3, 3], "conv.bias": [512], "out.weigh
 /** ONNX Runtime itself, to look at what it is asked for. */
 export const ort: typeof import("onnxruntime-node") = createRequire(import.meta.url)("onnxruntime-node");
 
-/** Writes the weights into `folder`, in float16, unless they are there, and refers to them. */
-export function convolution(folder: string, { side = 8, seed = 1, write = true } = {}): OnnxModel {
+interface ConvolutionOptions {
+  readonly side?: number;
+  readonly seed?: number;
+  readonly write?: boolean;
+  readonly large?: boolean;
+  readonly form?: ConvolutionForm;
+}
+
+/**
+ * Writes the weights into `folder`, in float16, unless they are there, and refers to them.
+ *
+ * @param large written as large networks are, what follows from weights alone ahead
+ */
+export function convolution(folder: string, options: ConvolutionOptions = {}): OnnxModel {
+  const { side = 8, seed = 1, write = true, large = false, form = "direct" } = options;
   const generator = new CpuGenerator(seed);
   const file = join(folder, "weights.safetensors");
   const places = new Map<string, StoredTensor>();
@@ -43,7 +57,9 @@ export function convolution(folder: string, { side = 8, seed = 1, write = true }
   const seen = silu(conv2d(x, weight("conv.weight"), weight("conv.bias"), { padding: 1 }));
   const rows = transpose(reshape(seen, ["batch", 512, side * side]), [0, 2, 1]);
   g.output("y", linear(rows, weight("out.weight")));
-  return toOnnx(lower(g, lowerings.cpu), (name) => places.get(name)!);
+  const weightOf = (name: string) => places.get(name)!;
+  const lowered = lowerFor("cpu", g, { form });
+  return large ? toOnnxAhead(lowered, weightOf, 0) : toOnnx(lowered, weightOf);
 }
 
 /** What {@link convolution} is fed with. */

@@ -67,4 +67,13 @@ describe("a graph cut in two", () => {
     const { y } = await run(part, { ...feeds, half: float32([1, 2], [0, 0]) });
     expect(Array.from(y!.data as Float32Array)).toEqual([10, 48]);
   });
+
+  test("a weight that is given is an input, and no weight any more", async () => {
+    const { g } = example();
+    const part = partOf(g, { y: g.outputs.get("y")! }, { given: g.parameters.get("to_k.weight")! });
+    expect([part.inputs.map(({ name }) => name), part.parameters.size]).toEqual([["x", "words", "given"], 0]);
+    expect(await run(part, { ...feeds, given: weight })).toEqual(
+      await run(partOf(g, { y: g.outputs.get("y")! }), feeds),
+    );
+  });
 });

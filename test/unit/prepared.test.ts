@@ -14,9 +14,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { serialize } from "node:v8";
 import type { InferenceSession } from "onnxruntime-node";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import type { OnnxModel } from "../../src/graph/index.ts";
 import { preparedWeights } from "../../src/pipelines/machine.ts";
 import { createSessions } from "../../src/pipelines/sessions.ts";
 import { clearPrepared, createNodeRuntime, createProcessRuntime, listPrepared } from "../../src/runtime/index.ts";
@@ -38,8 +38,8 @@ beforeEach(() => {
 });
 
 const drafts = (): string[] => readdirSync(folder).filter((name) => name.startsWith(".draft-"));
-/** As large as one that is prepared while it is loaded, by its own account. */
-const large: OnnxModel = { ...model, weightBytes: 2 ** 30 };
+/** Written as one that is prepared while it is loaded. */
+const large = convolution(home, { write: false, large: true });
 const only = (): string => join(folder, listPrepared(folder)[0]!.key);
 
 /** One start of the program: a runtime, a session, an output. */
@@ -97,14 +97,33 @@ describe("prepared weights", () => {
     expect(new Set(wanted.y.data as Float32Array).size).toBeGreaterThan(1000);
   });
 
+  test.each(["direct", "winograd-2", "winograd-4"] as const)(
+    "of a large network are the numbers that ONNX Runtime folds, bit for bit: %s",
+    async (form) => {
+      const network = convolution(home, { write: false, large: true, form });
+      const wanted = await start(network, { prepared: false });
+      const [first, second] = [await start(network), await start(network)];
+      expect([first, second]).toEqual([wanted, wanted]);
+      expect([listPrepared(folder).length, drafts()]).toEqual([1, []]);
+      const made = statSync(join(only(), "weights.bin")).size;
+      expect(made - network.ahead!.bytes).toBeLessThanOrEqual(0);
+      expect(network.ahead!.bytes - made).toBeLessThan(64);
+    },
+  );
+
   test.each([
     ["made when all else is done", model, [model.bytes, model.bytes]],
-    ["of a large network made and opened at once", large, [model.bytes, "file"]],
+    [
+      "of a large network made and opened at once",
+      large,
+      [...large.ahead!.pieces.map((piece) => piece.model.bytes), large.ahead!.graph, "file"],
+    ],
   ])("are %s, and opened in place of the graph from then on", async (_, network, wanted) => {
     const given = [];
     const session = { model_external_initializers_file_folder_path: model.folder };
     const options: InferenceSession.SessionOptions = {
       graphOptimizationLevel: "all",
+      intraOpNumThreads: 2,
       logSeverityLevel: 3,
       extra: { session },
     };
@@ -361,19 +380,20 @@ describe("what cannot be kept is drawn without", () => {
   });
 
   test.skipIf(process.platform === "win32")("where files may not become so long", async () => {
-    writeFileSync(join(home, "graph.onnx"), model.bytes);
+    writeFileSync(join(home, "model"), serialize(large));
     const program = `
       import { readFileSync } from "node:fs";
+      import { deserialize } from "node:v8";
       import { createProcessRuntime } from ${JSON.stringify(new URL("../../dist/runtime/index.js", import.meta.url))};
       const runtime = createProcessRuntime({ device: "cpu", prepared: { folder: ${JSON.stringify(folder)} } });
-      const model = { ...${JSON.stringify({ ...large, bytes: undefined })}, bytes: readFileSync(${JSON.stringify(join(home, "graph.onnx"))}) };
+      const model = deserialize(readFileSync(${JSON.stringify(join(home, "model"))}));
       const session = await runtime.createSession(model, { onNote: console.log });
       console.log(session.outputNames.join());
       await runtime.close();
     `;
     const sh = 'ulimit -f 100; exec "$0" --input-type=module -e "$1"';
     const said = execFileSync("sh", ["-c", sh, process.execPath, program], { encoding: "utf8" });
-    const note = `Prepared weights are not kept in ${folder}: they could not be written.`;
+    const note = `Prepared weights are not kept in ${folder}: EFBIG: file too large, write.`;
     expect(said.trimEnd().split("\n")).toEqual([note, "y"]);
     expect(readdirSync(folder)).toEqual([]);
   });
