@@ -23,7 +23,7 @@ export interface LatentSumsShape {
  * [1, C, H, W], their sum by the weights, and "total", the sum of all numbers in the rows, which is finite where they all are.
  *
  * However far a walk has come, the shapes are the same: what a device has to compile it compiles once. Written as products of
- * matrices this takes a software adapter ten times as long: their kernels are made for more than one row.
+ * matrices this takes a software adapter 18 times as long: their kernels are made for more than one row.
  */
 export function latentSums({ latent, vectors: count, rows: batch, begun }: LatentSumsShape): Graph {
   const graph = new Graph("latents");

@@ -2,7 +2,7 @@
 import { createNetworks, type Networks } from "../../src/pipelines/networks.ts";
 import { type ModelFacts, resolveSettings } from "../../src/pipelines/resolve.ts";
 import type { GenerateSettings } from "../../src/pipelines/settings.ts";
-import { textToImage } from "../../src/pipelines/text-to-image.ts";
+import { textToImage, textToImageUnseen } from "../../src/pipelines/text-to-image.ts";
 import type { Runtime } from "../../src/runtime/web.ts";
 import type { StoredTensor } from "../../src/tensor/index.ts";
 import { type ClipTokenizer, createClipTokenizer, readTokenizerConfig } from "../../src/text/index.ts";
@@ -33,6 +33,8 @@ export interface PackedDrawn {
 
 export interface Drawing {
   draw(settings: GenerateSettings, picture: number): Promise<PackedDrawn>;
+  /** The pixels where nobody looks into steps, and whether predictions crossed for them. */
+  drawUnseen(settings: GenerateSettings): Promise<{ readonly pixels: Packed; readonly crossed: boolean }>;
 }
 
 export function createDrawing({ checkpoint: described, ...rest }: PageFacts, runtime: Runtime): Drawing {
@@ -51,6 +53,30 @@ export function createDrawing({ checkpoint: described, ...rest }: PageFacts, run
     async draw(asked, picture) {
       const settings = resolveSettings(asked, facts);
       return packDrawn(await drawnOf(textToImage(settings, { ...facts, networks, tokenizer }), picture));
+    },
+    async drawUnseen(asked) {
+      let crossed = false;
+      const watched: Networks = {
+        ...networks,
+        noisePredictor(...about) {
+          const { predict, ...unet } = networks.noisePredictor(...about);
+          return {
+            ...unet,
+            predict(...feeds) {
+              crossed = true;
+              return predict(...feeds);
+            },
+          };
+        },
+      };
+      let pixels: Packed | undefined;
+      for await (const event of textToImageUnseen(resolveSettings(asked, facts), {
+        ...facts,
+        networks: watched,
+        tokenizer,
+      }))
+        if (event.type === "image") pixels = pack(event.pixels);
+      return { pixels: pixels!, crossed };
     },
   };
 }

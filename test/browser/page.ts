@@ -85,6 +85,10 @@ const inPage = {
     return await drawing.it.draw(settings, picture);
   },
 
+  async drawUnseen(facts: PageFacts, settings: GenerateSettings): ReturnType<Drawing["drawUnseen"]> {
+    return await createDrawing(facts, runtime).drawUnseen(settings);
+  },
+
   async openTrainer({ config, shape, weights, optimizer }: PageClip): Promise<void> {
     const initial = (name: string) => unpack(weights[name]!).data as Float32Array;
     trainer = await createTrainer(clipLoss(clipConfig(config), shape), initial, runtime, optimizer);

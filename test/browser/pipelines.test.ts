@@ -2,11 +2,13 @@ import { afterAll, expect, test } from "vitest";
 import { open } from "../../src/pipelines/inkling.ts";
 import type { Runtime } from "../../src/runtime/index.ts";
 import type { ModelPart } from "../../src/weights/index.ts";
+import { expectClose } from "../support/compare.ts";
 import { path } from "../support/fixtures.ts";
-import { distinctRuns, expectRun } from "../support/pipelines.ts";
+import { distinctRuns, expectRun, work } from "../support/pipelines.ts";
 import { runLimits } from "../webgpu/tolerances.ts";
 import { type PageFacts, type PagePart, unpackDrawn } from "./drawing.ts";
 import { openPage } from "./open-page.ts";
+import { unpack } from "./packed.ts";
 
 const { inPage, offerWeight, said, close } = await openPage();
 afterAll(close);
@@ -23,6 +25,17 @@ test.each(runs.map((r) => [`${r.checkpoint} ${r.run.run}`, r] as const))("%s", a
     run,
     runLimits,
   );
+});
+
+test("latents stay on the device where nobody looks into steps, and the picture is the same", async () => {
+  const { checkpoint, run } = runs.reduce((a, b) => (work(b.run) < work(a.run) ? b : a));
+  const facts = await factsOf(checkpoint);
+  const { prompt, seed, width, height, guidance_scale: guidance } = run;
+  const settings = { prompt: prompt!, seed, width, height, guidance, steps: 2 };
+  const seen = unpackDrawn(await inPage(({ draw }, given) => draw(...given), [facts, settings, 0] as const));
+  const unseen = await inPage(({ drawUnseen }, given) => drawUnseen(...given), [facts, settings] as const);
+  expect(unseen.crossed).toBe(false);
+  expectClose(unpack(unseen.pixels), seen.image.pixels, runLimits.image);
 });
 
 test("the page had nothing to say", () => expect(said).toEqual([]));
