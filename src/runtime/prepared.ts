@@ -135,8 +135,8 @@ export function preparedSessions(ort: Ort, { folder, limit = PREPARED_LIMIT }: P
       }
       const known = await find(key, options);
       if (known) return known;
-      // Writing makes a load longer. Small networks can wait for it until all else is done; of large ones, which take as long again,
-      // nobody would want a second load.
+      // Writing makes a load longer. Small networks can wait for it until all else is done; of large ones, which take as long
+      // again, nobody would want a second load.
       if (!model.ahead) {
         later.set(key, { model, options, key });
         return plain();
