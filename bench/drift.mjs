@@ -45,7 +45,11 @@ const SHORTCUTS = {
   "12 steps": { steps: 12 },
   "UniPC 12": { sampler: "UniPC", steps: 12 },
   "both of 16 steps": { steps: 16, guidanceInterval: [0, 0.6], deepCache: 2 },
-  "16 steps with DeepCache from 0.32": { steps: 16, deepCache: 2, deepCacheFrom: 0.32, guidanceInterval: [0, 0.7] },
+  "16 steps with DeepCache": {
+    ...{ steps: 16, guidanceInterval: [0, 0.7] },
+    ...{ deepCache: 2, deepCacheFrom: 0.32, deepCacheLate: 5 },
+  },
+  "late 0.6, DeepCache 2, late 10": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheLate: 10 },
   "8 bits": { weights: "8bit" },
   "4 bits": { weights: "4bit" },
 };

@@ -37,8 +37,9 @@ export function goalLine(goal: Goal, settings: ResolvedSettings): string {
   if (own("guidanceRescale")) parts.push(`guidance rescale ${settings.guidanceRescale}`);
   if (own("guidanceInterval")) parts.push(`guided from ${settings.guidanceInterval.join(" to ")}`);
   if (own("deepCache")) {
-    const { deepCache = 1, deepCacheFrom } = settings;
-    parts.push(`DeepCache ${deepCache}${deepCacheFrom ? ` from ${deepCacheFrom}` : ""}`);
+    const { deepCache = 1, deepCacheFrom, deepCacheLate } = settings;
+    const late = deepCacheLate === undefined ? "" : `, late ${deepCacheLate}`;
+    parts.push(`DeepCache ${deepCache}${deepCacheFrom ? ` from ${deepCacheFrom}` : ""}${late}`);
   }
   if (own("ngms")) parts.push(`NGMS ${settings.ngms}`);
   if (own("tokenMerging")) parts.push(`token merging ${settings.tokenMerging ?? 0}`);

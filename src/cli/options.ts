@@ -114,6 +114,11 @@ export function addShortcutOptions(command: Command): Command {
       number(...limits.deepCacheFrom),
     )
     .option(
+      "--deep-cache-late <n>",
+      "the same as --deep-cache for calls after the guidance interval",
+      integer("It is", ...limits.deepCacheLate),
+    )
+    .option(
       "--token-merging <share>",
       "merge this share of the places before self-attention, 0 to 0.75: faster, and not the same picture",
       number(...limits.tokenMerging),

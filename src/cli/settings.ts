@@ -66,6 +66,7 @@ export async function wishOf(
     deepCache: options.deepCache,
     deepCacheBranch: options.deepCacheBranch,
     deepCacheFrom: options.deepCacheFrom,
+    deepCacheLate: options.deepCacheLate,
     tokenMerging: options.tokenMerging,
     sampler: options.sampler,
     schedule: options.schedule,
@@ -79,8 +80,8 @@ export async function wishOf(
     ...(await startOf(options, taken)),
   };
   const { schedulerConfig, tiling, promptSyntax, emphasis } = taken ?? {};
-  const { deepCache, deepCacheBranch, deepCacheFrom, tokenMerging } = taken ?? {};
-  const reused = { deepCache, deepCacheBranch, deepCacheFrom, tokenMerging };
+  const { deepCache, deepCacheBranch, deepCacheFrom, deepCacheLate, tokenMerging } = taken ?? {};
+  const reused = { deepCache, deepCacheBranch, deepCacheFrom, deepCacheLate, tokenMerging };
   const said = { ...from, schedulerConfig, tiling, promptSyntax, emphasis, ...reused };
   const suiting = await whatSuits(said, options.sampler ?? goal?.settings.sampler);
   for (const key of Object.keys(goal?.settings ?? {})) delete suiting[key as keyof GoalSettings];

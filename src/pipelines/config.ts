@@ -26,6 +26,7 @@ export const goalSettings = z.strictObject({
   deepCache: whole(limits.deepCache).optional().describe("Run the whole U-Net in every n-th call only"),
   deepCacheBranch: whole(limits.deepCacheBranch).optional().describe("The skip at which its shallow part ends"),
   deepCacheFrom: real(limits.deepCacheFrom).optional().describe("Before this share of the steps every call is whole"),
+  deepCacheLate: whole(limits.deepCacheLate).optional().describe("The same as deepCache after guidance has ended"),
   tokenMerging: real(limits.tokenMerging).optional().describe("Share of the places merged before self-attention"),
   sampler: text.optional().describe("A name of `inkling samplers`"),
   schedule: text.optional().describe("A noise schedule of `inkling samplers`"),

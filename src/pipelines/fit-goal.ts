@@ -29,6 +29,7 @@ const WALK = [
   "deepCache",
   "deepCacheBranch",
   "deepCacheFrom",
+  "deepCacheLate",
   "tokenMerging",
   "sampler",
   "schedule",

@@ -37,6 +37,7 @@ export function extraFields(
     DeepCache: settings.deepCache,
     "DeepCache branch": settings.deepCacheBranch,
     "DeepCache from": settings.deepCacheFrom || undefined,
+    "DeepCache late": settings.deepCacheLate,
     "Token merging ratio": settings.tokenMerging,
     Adapters: settings.adapters?.map(({ name: adapter, scale }) => `${adapter}:${scale}`).join(", "),
     "TI hashes": tiHashes(settings),
@@ -134,6 +135,7 @@ export interface ReadExtra {
   readonly deepCache?: number | undefined;
   readonly deepCacheBranch?: number | undefined;
   readonly deepCacheFrom?: number | undefined;
+  readonly deepCacheLate?: number | undefined;
   readonly tokenMerging?: number | undefined;
   /** Of a picture to start from, and of its mask. */
   readonly strength?: number | undefined;
@@ -163,6 +165,7 @@ export function readExtra(fields: ReadonlyMap<string, string>): ReadExtra {
     deepCache: wholeWithin(limits.deepCache, fields.get("DeepCache")),
     deepCacheBranch: wholeWithin(limits.deepCacheBranch, fields.get("DeepCache branch")),
     deepCacheFrom: within(limits.deepCacheFrom, fields.get("DeepCache from")),
+    deepCacheLate: wholeWithin(limits.deepCacheLate, fields.get("DeepCache late")),
     tokenMerging: within(limits.tokenMerging, fields.get("Token merging ratio")),
     // A1111's second pass has one too, and starts from its own first.
     strength: fields.has("Hires upscale") ? undefined : within(limits.strength, fields.get("Denoising strength")),

@@ -15,6 +15,7 @@ export const limits = {
   /** Of the largest U-Net; each model has its own. */
   deepCacheBranch: [0, 100],
   deepCacheFrom: [0, 1],
+  deepCacheLate: [1, 1000],
   /** One of every four places stays. */
   tokenMerging: [0, 0.75],
   eta: [0, 1],

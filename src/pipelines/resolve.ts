@@ -112,9 +112,11 @@ export function checkSize(wanted: Size, scale: number): Size {
 function deepCacheOf(
   { deepCache, ...others }: GenerateSettings,
   { name, unetBranches }: ModelFacts,
-): Pick<ResolvedSettings, "deepCache" | "deepCacheBranch" | "deepCacheFrom"> {
+): Pick<ResolvedSettings, "deepCache" | "deepCacheBranch" | "deepCacheFrom" | "deepCacheLate"> {
   if (deepCache === undefined) {
-    const alone = (["deepCacheBranch", "deepCacheFrom"] as const).find((key) => others[key] !== undefined);
+    const alone = (["deepCacheBranch", "deepCacheFrom", "deepCacheLate"] as const).find(
+      (key) => others[key] !== undefined,
+    );
     if (alone === undefined) return {};
     throw new InputError(`${alone} is given, but no deepCache.`);
   }
@@ -124,7 +126,15 @@ function deepCacheOf(
     throw new InputError(`deepCacheBranch is ${branch}; the U-Net of ${name} has those from 0 to ${unetBranches - 1}.`);
   }
   const from = real("deepCacheFrom", others.deepCacheFrom ?? 0, limits.deepCacheFrom);
-  return interval === 1 ? {} : { deepCache: interval, deepCacheBranch: branch, deepCacheFrom: from };
+  const late =
+    others.deepCacheLate === undefined ? undefined : whole("deepCacheLate", others.deepCacheLate, limits.deepCacheLate);
+  if (interval === 1) return {};
+  return {
+    deepCache: interval,
+    deepCacheBranch: branch,
+    deepCacheFrom: from,
+    ...(late !== undefined && { deepCacheLate: late }),
+  };
 }
 
 /** The settings of a picture to start from, and whether there has to be one. */

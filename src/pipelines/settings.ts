@@ -59,6 +59,11 @@ export interface GenerateSettings {
    */
   deepCacheFrom?: number;
   /**
+   * The same as `deepCache` for calls after `guidanceInterval` has ended, counted from there: deep features change least then.
+   * Default: calls are counted on.
+   */
+  deepCacheLate?: number;
+  /**
    * Which share of the U-Net's largest level is merged into its likes before self-attention, 0–0.75 (token merging, Bolya &
    * Hoffman 2023). Faster the larger the picture is, and not the same one. Default 0.
    */
@@ -136,7 +141,7 @@ export interface GenerateSettings {
 /** What leaves out work and moves the picture. */
 export type Shortcuts = Pick<
   GenerateSettings,
-  "guidanceInterval" | "ngms" | "deepCache" | "deepCacheBranch" | "deepCacheFrom" | "tokenMerging"
+  "guidanceInterval" | "ngms" | "deepCache" | "deepCacheBranch" | "deepCacheFrom" | "deepCacheLate" | "tokenMerging"
 >;
 
 /** An adapter's .safetensors file, and how strongly it works. */
@@ -181,6 +186,7 @@ export type GoalSettings = Pick<
   | "deepCache"
   | "deepCacheBranch"
   | "deepCacheFrom"
+  | "deepCacheLate"
   | "tokenMerging"
   | "sampler"
   | "schedule"
@@ -229,6 +235,7 @@ export interface ResolvedSettings {
   readonly deepCache?: number;
   readonly deepCacheBranch?: number;
   readonly deepCacheFrom?: number;
+  readonly deepCacheLate?: number;
   /** Absent where none are merged. */
   readonly tokenMerging?: number;
   readonly sampler: string;

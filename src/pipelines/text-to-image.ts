@@ -4,6 +4,7 @@ import { guidanceEmbedding } from "../models/index.ts";
 import { createGenerator, float32, inTurns, type NoiseSource, sizeOf, type Tensor } from "../tensor/index.ts";
 import type { ClipTokenizer } from "../text/index.ts";
 import { type Beginning, fromNoise, fromPicture, type InitPicture, layOver, stepsSkipped } from "./beginning.ts";
+import { deepRounds } from "./deep-rounds.ts";
 import { createEstimate } from "./estimate.ts";
 import type { DrawingEvent, EventBesideSteps, GenerateEvent, StepProgress } from "./events.ts";
 import type { Look } from "./guided-prediction.ts";
@@ -84,12 +85,10 @@ async function* drawWith<Step extends StepProgress>(
   const { timesteps, sigmas, calls, initNoiseSigma } = walk;
   const steps = settings.steps - begin;
   const { first, end } = guidedSteps(steps, settings.guidanceInterval);
-  const { deepCache, deepCacheFrom = 0 } = settings;
-  const { first: reusing } = guidedSteps(steps, [deepCacheFrom, 1]);
+  const rounds = deepRounds(settings, steps);
   const wordTools = { ...tools, steps, distilled: Boolean(conditionDim), known: new Map() };
   let words = yield* encodeWords({ ...settings, ...tools.prompts?.[0] }, wordTools);
   const estimate = createEstimate(settings.count, calls);
-  let round = 0;
   for (let picture = 0; picture < settings.count; picture++) {
     const own = { ...settings, ...tools.prompts?.[picture] };
     if (picture > 0 && tools.prompts) words = yield* encodeWords(own, wordTools);
@@ -112,15 +111,13 @@ async function* drawWith<Step extends StepProgress>(
     };
 
     let call = 0;
-    /** Calls since deep features are reused, of those that are made at all. */
-    let reusable = 0;
+    const roundOf = rounds();
     const nextLook = (timestep: number, sigma: number): Look => {
       const step = walk.steps[Math.min(call, calls - 1)]!;
       const told = words.at(step);
       const guided = step >= first && step < end && !guidanceRests(call, sigma, settings.ngms);
-      if (deepCache && (step < reusing || reusable++ % deepCache === 0)) round++;
       call++;
-      return { shape, timestep, told, timestepCond, guided, ...(deepCache && { round }) };
+      return { shape, timestep, told, timestepCond, guided, round: roundOf(step) };
     };
     const way = { picture, walk, shape, beginning, draw, settings, unet, signal, estimate, nextLook };
     const latents = yield* stepsOf(way);

@@ -255,6 +255,7 @@ function fakeDrawer(ran: Ran, world: World): Drawer {
         deepCache,
         deepCacheBranch: asked.deepCacheBranch ?? goal.deepCacheBranch ?? 0,
         deepCacheFrom: asked.deepCacheFrom ?? goal.deepCacheFrom ?? 0,
+        deepCacheLate: asked.deepCacheLate ?? goal.deepCacheLate,
       }),
       ...(asked.image && { strength: asked.strength ?? 0.8 }),
       ...(asked.mask && { maskBlur: asked.maskBlur ?? 4 }),

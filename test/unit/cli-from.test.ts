@@ -136,8 +136,8 @@ describe("--from", () => {
   });
 
   it("takes over how often the whole U-Net was run, and an option wins", async () => {
-    const fields = "DeepCache: 3, DeepCache branch: 2, DeepCache from: 0.4";
-    const drawn = { deepCache: 3, deepCacheBranch: 2, deepCacheFrom: 0.4 };
+    const fields = "DeepCache: 3, DeepCache branch: 2, DeepCache from: 0.4, DeepCache late: 5";
+    const drawn = { deepCache: 3, deepCacheBranch: 2, deepCacheFrom: 0.4, deepCacheLate: 5 };
     expect((await drawFrom(fields)).asked[0]).toMatchObject(drawn);
     expect((await drawFrom(fields, "--deep-cache", "1")).asked[0]).toMatchObject({ deepCache: 1 });
   });

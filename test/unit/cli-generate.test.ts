@@ -53,7 +53,9 @@ describe("a prompt", () => {
         " ",
       ),
       ..."--clip-skip 2 --count 2 --model m --vae v --config c --prediction v --device cpu --threads 3".split(" "),
-      ..."--seed 5 --steps 1e1 --deep-cache 3 --deep-cache-branch 2 --deep-cache-from 0.4".split(" "),
+      ..."--seed 5 --steps 1e1 --deep-cache 3 --deep-cache-branch 2 --deep-cache-from 0.4 --deep-cache-late 5".split(
+        " ",
+      ),
       "-o",
       folder,
     ]);
@@ -73,6 +75,7 @@ describe("a prompt", () => {
       deepCache: 3,
       deepCacheBranch: 2,
       deepCacheFrom: 0.4,
+      deepCacheLate: 5,
       eta: 0.5,
       rng: "cuda",
       clipSkip: 2,

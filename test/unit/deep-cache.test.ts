@@ -149,6 +149,19 @@ describe("DeepCache", () => {
     ]);
   });
 
+  it("counts anew after the guidance interval where that is told", async () => {
+    const calls = async (settings: Partial<GenerateSettings>) =>
+      (await draw({ steps: 8, guidanceInterval: [0, 0.5], deepCache: 2, ...settings })).calls
+        .map((kind) => kind[0])
+        .join("");
+    expect(await calls({})).toBe("wswswsws");
+    expect(await calls({ deepCacheLate: 3 })).toBe("wswswssw");
+    expect(await calls({ deepCacheLate: 3, guidanceInterval: [0, 0.63] })).toBe("wswswwss");
+    expect(await calls({ deepCacheLate: 3, guidanceInterval: [0, 1] })).toBe("wswswsws");
+    expect(await calls({ deepCacheLate: 3, deepCacheFrom: 0.75 })).toBe("wwwwwwws");
+    expect(await calls({ deepCacheLate: 4, count: 2 })).toBe("wswswssswswswsss");
+  });
+
   it("counts calls, not steps, and begins every picture anew", async () => {
     const { calls } = await draw({ sampler: "Heun", steps: 2, deepCache: 2, count: 2 });
     expect(calls).toEqual(["whole", "shallow", "whole", "whole", "shallow", "whole"]);
@@ -190,6 +203,8 @@ describe("DeepCache", () => {
     expect(resolve({ deepCacheBranch: 1 })).toThrow(/deepCacheBranch is given, but no deepCache/);
     expect(resolve({ deepCacheFrom: 0.5 })).toThrow(/deepCacheFrom is given, but no deepCache/);
     expect(resolve({ deepCache: 2, deepCacheFrom: 1.5 })).toThrow(/deepCacheFrom is 1.5/);
+    expect(resolve({ deepCacheLate: 3 })).toThrow(/deepCacheLate is given, but no deepCache/);
+    expect(resolve({ deepCache: 2, deepCacheLate: 0 })).toThrow(/deepCacheLate is 0/);
     expect(resolve({ deepCache: 3 })()).toMatchObject({ deepCache: 3, deepCacheBranch: 0, deepCacheFrom: 0 });
     expect(resolve({ deepCache: 1 })().deepCache).toBeUndefined();
   });

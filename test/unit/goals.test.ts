@@ -260,6 +260,7 @@ describe("the schema for editors", () => {
       deepCache: 1,
       deepCacheBranch: 0,
       deepCacheFrom: 0,
+      deepCacheLate: 1,
       tokenMerging: 0,
       sampler: "x",
       schedule: "x",

@@ -106,19 +106,19 @@ test("merged tokens are told in A1111's field, and shortcuts of A1111 that there
 });
 
 test("features that were reused are told, and read as numbers of their range", () => {
-  const names = ["DeepCache", "DeepCache branch", "DeepCache from"] as const;
-  const told = (deepCacheFrom: number) => {
-    const fields = extraFields({ deepCache: 3, deepCacheBranch: 0, deepCacheFrom } as ResolvedSettings);
+  const names = ["DeepCache", "DeepCache branch", "DeepCache from", "DeepCache late"] as const;
+  const told = (deepCacheFrom: number, deepCacheLate?: number) => {
+    const fields = extraFields({ deepCache: 3, deepCacheBranch: 0, deepCacheFrom, deepCacheLate } as ResolvedSettings);
     return names.map((name) => fields[name]);
   };
-  expect(told(0.4)).toEqual([3, 0, 0.4]);
-  expect(told(0)).toEqual([3, 0, undefined]);
+  expect(told(0.4, 5)).toEqual([3, 0, 0.4, 5]);
+  expect(told(0)).toEqual([3, 0, undefined, undefined]);
   const read = (...said: string[]) => {
-    const { deepCache, deepCacheBranch, deepCacheFrom } = readExtra(
+    const { deepCache, deepCacheBranch, deepCacheFrom, deepCacheLate } = readExtra(
       new Map(said.map((value, i) => [names[i]!, value])),
     );
-    return [deepCache, deepCacheBranch, deepCacheFrom];
+    return [deepCache, deepCacheBranch, deepCacheFrom, deepCacheLate];
   };
-  expect(read("3", "0", "0.4")).toEqual([3, 0, 0.4]);
-  expect(read("2.5", "-1", "1.5")).toEqual([undefined, undefined, undefined]);
+  expect(read("3", "0", "0.4", "5")).toEqual([3, 0, 0.4, 5]);
+  expect(read("2.5", "-1", "1.5", "0")).toEqual([undefined, undefined, undefined, undefined]);
 });

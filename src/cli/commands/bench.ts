@@ -50,7 +50,16 @@ export function bench(command: Command, cli: Cli): void {
     .option("--json", "JSON on a terminal, too")
     .action(async (options: BenchOptions) => {
       const { model, measure, json, size, steps, cfg, precision, weights, ...rest } = options;
-      const { guidanceInterval, ngms, deepCache, deepCacheBranch, deepCacheFrom, tokenMerging, ...machine } = rest;
+      const {
+        guidanceInterval,
+        ngms,
+        deepCache,
+        deepCacheBranch,
+        deepCacheFrom,
+        deepCacheLate,
+        tokenMerging,
+        ...machine
+      } = rest;
       const { signal } = cli;
       const { convolutionsOf, machineOf } = await import("../machine.ts");
       const report = await cli.engine.benchmark(model, {
@@ -61,7 +70,7 @@ export function bench(command: Command, cli: Cli): void {
         size,
         steps,
         cfg,
-        shortcuts: { guidanceInterval, ngms, deepCache, deepCacheBranch, deepCacheFrom, tokenMerging },
+        shortcuts: { guidanceInterval, ngms, deepCache, deepCacheBranch, deepCacheFrom, deepCacheLate, tokenMerging },
         measure: Math.min(measure ?? steps, steps),
         signal,
       });
