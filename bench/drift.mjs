@@ -30,6 +30,8 @@ const GOAL = goalOf("fast").settings;
 /** Of the latents of that size. */
 const PLACES = { height: 32, width: 32 };
 
+const SIXTEEN = { steps: 16, deepCache: 2, deepCacheFrom: 0.32, guidanceInterval: [0, 0.7] };
+
 /** What each shortcut changes of it. */
 const SHORTCUTS = {
   "late 0.8": { guidanceInterval: [0, 0.8] },
@@ -45,11 +47,9 @@ const SHORTCUTS = {
   "12 steps": { steps: 12 },
   "UniPC 12": { sampler: "UniPC", steps: 12 },
   "both of 16 steps": { steps: 16, guidanceInterval: [0, 0.6], deepCache: 2 },
-  "16 steps with DeepCache": {
-    ...{ steps: 16, guidanceInterval: [0, 0.7] },
-    ...{ deepCache: 2, deepCacheFrom: 0.32, deepCacheLate: 5 },
-  },
-  "late 0.6, DeepCache 2, late 10": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheLate: 10 },
+  "16 steps with DeepCache from 0.32": SIXTEEN,
+  "16 steps with DeepCache from 0.32 and late 5": { ...SIXTEEN, deepCacheLate: 5 },
+  "late 0.6 and DeepCache 2 late 10": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheLate: 10 },
   "8 bits": { weights: "8bit" },
   "4 bits": { weights: "4bit" },
 };
