@@ -49,7 +49,10 @@ const SHORTCUTS = {
   "both of 16 steps": { steps: 16, guidanceInterval: [0, 0.6], deepCache: 2 },
   "16 steps with DeepCache from 0.32": SIXTEEN,
   "16 steps with DeepCache from 0.32 and late 5": { ...SIXTEEN, deepCacheLate: 5 },
+  "late 0.6 and DeepCache 2": { guidanceInterval: [0, 0.6], deepCache: 2 },
   "late 0.6 and DeepCache 2 late 10": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheLate: 10 },
+  "the same from 0.12": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheFrom: 0.12, deepCacheLate: 10 },
+  "the same from 0.2": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheFrom: 0.2, deepCacheLate: 10 },
   "8 bits": { weights: "8bit" },
   "4 bits": { weights: "4bit" },
 };

@@ -9,7 +9,15 @@ export const GOALS: readonly Goal[] = [
     name: "fast",
     about: "a picture soon: few steps, a small size, shortcuts that change little",
     // Shortcuts whose drift is within its bounds: bench/drift.mjs guards them.
-    settings: { steps: 25, width: 256, height: 256, guidanceInterval: [0, 0.6], deepCache: 2 },
+    settings: {
+      steps: 25,
+      width: 256,
+      height: 256,
+      guidanceInterval: [0, 0.6],
+      deepCache: 2,
+      deepCacheFrom: 0.2,
+      deepCacheLate: 10,
+    },
     writer: { count: 4 },
   },
   {

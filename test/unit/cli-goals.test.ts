@@ -28,7 +28,9 @@ describe("--goal", () => {
   it("is said in one line before drawing, and stands in the picture", async () => {
     const ran = await runCli(["x", "--goal", "fast", "-o", file]);
     const lines = ran.stderr.split("\n");
-    expect(lines[0]).toBe("inkling: Goal fast: 25 steps, 256×256, guidance 7, guided from 0 to 0.6, DeepCache 2.");
+    expect(lines[0]).toBe(
+      "inkling: Goal fast: 25 steps, 256×256, guidance 7, guided from 0 to 0.6, DeepCache 2 from 0.2, late 10.",
+    );
     expect((await infotextOf(file)).fields.get("Goal")).toBe("fast");
     expect((await infotextOf(file)).settings).toMatchObject({ steps: 25, width: 256, height: 256 });
     expect((await runCli(["x", "-o", join(folder, "b.png")])).stderr).not.toContain("Goal");
@@ -38,7 +40,9 @@ describe("--goal", () => {
   it("gives way to other options one by one", async () => {
     const { asked, stderr } = await runCli(["x", "--goal", "fast", "--steps", "4", "-o", file]);
     expect(asked[0]).toMatchObject({ steps: 4, goal: { name: "fast" } });
-    expect(stderr).toContain("Goal fast: 4 steps, 256×256, guidance 7, guided from 0 to 0.6, DeepCache 2.");
+    expect(stderr).toContain(
+      "Goal fast: 4 steps, 256×256, guidance 7, guided from 0 to 0.6, DeepCache 2 from 0.2, late 10.",
+    );
   });
 
   it("fast takes shortcuts, which the picture tells and options undo", async () => {
@@ -46,7 +50,12 @@ describe("--goal", () => {
     const { fields } = await infotextOf(file);
     expect([fields.get("Guidance interval"), fields.get("DeepCache")]).toEqual(["0 to 0.6", "2"]);
     const again = await runCli(["--from", file, "-o", join(folder, "b.png"), "--model", "m"]);
-    expect(again.asked[0]).toMatchObject({ guidanceInterval: [0, 0.6], deepCache: 2 });
+    expect(again.asked[0]).toMatchObject({
+      guidanceInterval: [0, 0.6],
+      deepCache: 2,
+      deepCacheFrom: 0.2,
+      deepCacheLate: 10,
+    });
     expect(await readFile(join(folder, "b.png"))).toEqual(await readFile(file));
     const exact = ["--goal", "fast", "--guidance-interval", "0:1", "--deep-cache", "1", "-o", join(folder, "c.png")];
     expect((await runCli(["x", ...exact])).asked[0]).toMatchObject({ guidanceInterval: [0, 1], deepCache: 1 });
@@ -87,7 +96,9 @@ describe("--goal", () => {
     ]);
     expect(asked[0]).toMatchObject({ guidance: 3, seed: 3, goal: { name: "fast" } });
     for (const key of ["steps", "width", "height"]) expect(asked[0]).not.toHaveProperty(key);
-    expect(stderr).toContain("Goal fast: 25 steps, 256×256, guidance 3, guided from 0 to 0.6, DeepCache 2.");
+    expect(stderr).toContain(
+      "Goal fast: 25 steps, 256×256, guidance 3, guided from 0 to 0.6, DeepCache 2 from 0.2, late 10.",
+    );
     const flags = ["--goal", "fast", "--steps", "6", "-o", join(folder, "c.png"), "--model", "m"];
     expect((await runCli(["--from", file, ...flags])).asked[0]).toMatchObject({ steps: 6 });
   });
@@ -138,7 +149,9 @@ describe("--dry-run", () => {
 describe("inkling goals", () => {
   it("lists the package's, and those of the config file", async () => {
     const { stdout } = await runCli(["goals"]);
-    expect(stdout).toMatch(/^fast +steps 25, guidance interval 0 to 0.6, deep cache 2, size 256×256, prompts 4 /m);
+    expect(stdout).toMatch(
+      /^fast +steps 25, guidance interval 0 to 0.6, deep cache 2, deep cache from 0.2, deep cache late 10, size 256×256, prompts 4 /m,
+    );
     expect(stdout).toMatch(/^creative +guidance 7, temperature 1.3 /m);
     const own = await config({ goals: { poster: { extends: "quality", settings: { steps: 30 } } } });
     const { goals } = JSON.parse((await runCli(["goals", "--json", "--config-file", own])).stdout) as {

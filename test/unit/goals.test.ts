@@ -30,7 +30,7 @@ function made(side: number, more: Partial<ModelDefaults> = {}): Fit {
 const large = made(1024);
 
 /** Of the goal fast, as bench/drift.mjs guards them. */
-const SHORTCUTS = { guidanceInterval: [0, 0.6], deepCache: 2 };
+const SHORTCUTS = { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheFrom: 0.2, deepCacheLate: 10 };
 
 /** What is drawn with a goal of these settings. */
 function fitted(settings: GoalSettings, model: Fit, asked: Partial<GenerateSettings> = {}) {

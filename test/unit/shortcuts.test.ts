@@ -108,7 +108,12 @@ describe("a plan", () => {
   });
 
   it("tells those of the goal fast, and settings beside it win", async () => {
-    expect((await plan({ goal: "fast" })).settings).toMatchObject({ guidanceInterval: [0, 0.6], deepCache: 2 });
+    expect((await plan({ goal: "fast" })).settings).toMatchObject({
+      guidanceInterval: [0, 0.6],
+      deepCache: 2,
+      deepCacheFrom: 0.2,
+      deepCacheLate: 10,
+    });
     const exact = (await plan({ goal: "fast", guidanceInterval: [0, 1], deepCache: 1 })).settings;
     expect(exact.guidanceInterval).toEqual([0, 1]);
     expect(exact).not.toHaveProperty("deepCache");

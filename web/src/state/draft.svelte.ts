@@ -31,6 +31,8 @@ const FURTHER = [
   "guidanceInterval",
   "ngms",
   "deepCacheBranch",
+  "deepCacheFrom",
+  "deepCacheLate",
   "rng",
   "promptSyntax",
   "emphasis",
