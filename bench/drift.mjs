@@ -31,6 +31,7 @@ const GOAL = goalOf("fast").settings;
 const PLACES = { height: 32, width: 32 };
 
 const SIXTEEN = { steps: 16, deepCache: 2, deepCacheFrom: 0.32, guidanceInterval: [0, 0.7] };
+const INTERVAL_AND_DEEP = { guidanceInterval: [0, 0.6], deepCache: 2 };
 
 /** What each shortcut changes of it. */
 const SHORTCUTS = {
@@ -49,10 +50,9 @@ const SHORTCUTS = {
   "both of 16 steps": { steps: 16, guidanceInterval: [0, 0.6], deepCache: 2 },
   "16 steps with DeepCache from 0.32": SIXTEEN,
   "16 steps with DeepCache from 0.32 and late 5": { ...SIXTEEN, deepCacheLate: 5 },
-  "late 0.6 and DeepCache 2": { guidanceInterval: [0, 0.6], deepCache: 2 },
-  "late 0.6 and DeepCache 2 late 10": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheLate: 10 },
-  "the same from 0.12": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheFrom: 0.12, deepCacheLate: 10 },
-  "the same from 0.2": { guidanceInterval: [0, 0.6], deepCache: 2, deepCacheFrom: 0.2, deepCacheLate: 10 },
+  "late 0.6 and DeepCache 2": INTERVAL_AND_DEEP,
+  "late 0.6 and DeepCache 2 late 10": { ...INTERVAL_AND_DEEP, deepCacheLate: 10 },
+  "late 0.6 and DeepCache 2 from 0.12 late 10": { ...INTERVAL_AND_DEEP, deepCacheFrom: 0.12, deepCacheLate: 10 },
   "8 bits": { weights: "8bit" },
   "4 bits": { weights: "4bit" },
 };
@@ -85,9 +85,13 @@ const settingsOf = (name) => {
   const { weights: _, ...settings } = { ...EXACT, ...all[name] };
   return settings;
 };
-/** Whether the goal holds all that a shortcut changes. */
-const inGoal = (name) =>
-  Object.entries(all[name]).every(([key, value]) => JSON.stringify(GOAL[key]) === JSON.stringify(value));
+/** Whether the goal holds all that a shortcut changes. DeepCache is one shortcut of several settings: in the goal as a whole or not. */
+const inGoal = (name) => {
+  const form = all[name].deepCache === undefined ? {} : { deepCacheFrom: undefined, deepCacheLate: undefined };
+  return Object.entries({ ...form, ...all[name] }).every(
+    ([key, value]) => JSON.stringify(GOAL[key]) === JSON.stringify(value),
+  );
+};
 
 const texts = JSON.parse(await readFile(new URL("embedded-prompts.json", import.meta.url), "utf8"));
 const count = Number(options.count);

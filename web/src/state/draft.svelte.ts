@@ -27,7 +27,7 @@ const QUERY_NUMBERS = [
 ] as const satisfies readonly OverrideKey[];
 const QUERY_NAMES = ["sampler", "schedule"] as const satisfies readonly OverrideKey[];
 /** What a drawn picture's settings say beside those. */
-const FURTHER = [
+export const OF_PICTURES = [
   "guidanceInterval",
   "ngms",
   "deepCacheBranch",
@@ -37,7 +37,7 @@ const FURTHER = [
   "promptSyntax",
   "emphasis",
 ] as const satisfies readonly OverrideKey[];
-const TAKEN: readonly OverrideKey[] = [...QUERY_NUMBERS, ...QUERY_NAMES, ...FURTHER];
+const TAKEN: readonly OverrideKey[] = [...QUERY_NUMBERS, ...QUERY_NAMES, ...OF_PICTURES];
 /** What means nothing more than its absence. */
 const NEUTRAL: Readonly<Partial<Record<OverrideKey, string>>> = {
   guidanceRescale: "0",
